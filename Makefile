@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine with Python 3.11+: `make run` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Where pip finds a CPU build of torch, for machines whose usual index has only CUDA builds (see README).
+TORCH_INDEX ?=
+
+.PHONY: setup run test check format lock clean
+
+setup: $(READY)
+	@echo "Ready: the environment is in $(VENV). Next: 'make run' or 'make test'."
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Byline needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@echo "Making the environment in $(VENV) (a few minutes, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# torch first and alone: another package's range would bring a CUDA build of several GB.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY)
+	@echo "Taking in the sample articles ..."
+	@$(BIN)/byline add eval/data/articles
+	@echo "Building the index ..."
+	@$(BIN)/byline build
+	@$(BIN)/byline serve
+
+test: $(READY)
+	@echo "Checking style, types and behaviour ..."
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@echo "All checks passed."
+
+format: $(READY)
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+# Writes requirements.lock anew from pyproject.toml, in an environment of its own.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep -o 'torch==[0-9.]*' pyproject.toml)"
+	$(VENV)-lock/bin/python -m pip install --quiet setuptools ".[dev]"
+	{ echo "# Made by 'make lock' from pyproject.toml; torch is installed first (see Makefile)."; \
+	  $(VENV)-lock/bin/python -m pip freeze --all --exclude byline --exclude pip | sed 's/+cpu$$//' ; } > requirements.lock
+	rm -rf $(VENV)-lock build byline.egg-info
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build byline.egg-info
