@@ -1,0 +1,1 @@
+"""From files to articles, sentences and chunks. Imports nothing else of Byline."""

@@ -1,0 +1,89 @@
+"""What tests share: the real embedding model, loaded once, and a service with a few articles of our own."""
+
+from pathlib import Path
+
+import pytest
+
+from index.embedding import load_embedder
+
+ARTICLES = [
+    {
+        "title": "Alder Bridge opens after four years",
+        "text": "The Alder Bridge in Norwick opened to traffic on Monday.\n\n"
+        "Mayor Ines Roth said the bridge cost 40 million euros.\n\n"
+        "Cyclists have a lane of their own on the south side.",
+        "source": "Norwick Herald",
+        "url": "https://herald.example/alder-bridge",
+        "published": "2025-03-04",
+    },
+    {
+        "title": "Library of Tamsel closes for repairs",
+        "text": "The public library of Tamsel closes for repairs until September.\n\n"
+        "Water came through the roof in January, the director Paul Weir told the council.\n\n"
+        "Readers can borrow books from a bus on the market square.",
+        "source": "Tamsel Post",
+        "external_id": "tp-17",
+    },
+    {
+        "title": "Volcano research station gets a new telescope",
+        "text": "The observatory on Mount Kerro received a telescope of 2 metres.\n\n"
+        "Astronomer Lena Osei expects the first pictures in May 2025.",
+        "source": "Science Weekly",
+        "published": "2025-01-20",
+    },
+]
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    return load_embedder("all-MiniLM-L6-v2")
+
+
+@pytest.fixture(scope="session")
+def assembled(embedder):
+    """A function that assembles a service over a data folder, with the model that is loaded already."""
+    from service import assembly
+    from service.settings import Settings
+
+    def assemble(data: Path, **settings):
+        return assembly.assemble(Settings(data=data, **settings))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "load_embedder", lambda _name: embedder)
+        yield assemble
+
+
+@pytest.fixture(scope="session")
+def build_index():
+    """A function that builds the index of a service and waits for it."""
+
+    def build(parts):
+        job = parts.builds.start(False)
+        while not job.finished:
+            job = parts.builds.wait_for_change(job.id, job.version, 30)
+        assert job.state == "succeeded", job.error
+        return job
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory, assembled, build_index):
+    """A service whose index holds ARTICLES; tests that change articles or index take `empty_parts`."""
+    from ingest.intake import prepare
+    from ingest.readers import RawArticle
+
+    parts = assembled(tmp_path_factory.mktemp("served"))
+    for article in ARTICLES:
+        parts.library.put(prepare(RawArticle(**article)))
+    build_index(parts)
+    yield parts
+    parts.close()
+
+
+@pytest.fixture
+def empty_parts(tmp_path, assembled):
+    """A service with nothing in it."""
+    parts = assembled(tmp_path)
+    yield parts
+    parts.close()
