@@ -1,0 +1,1 @@
+"""The searchable side: embeddings, FAISS, BM25, and the generation folder that holds them."""

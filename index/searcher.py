@@ -1,0 +1,165 @@
+"""Questions to hits, from exactly one generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.embedding import Embedder, Vectors
+from index.errors import GenerationIncompatible
+from index.fusion import spread, weighted_sum
+from index.generation import Generation
+from ingest.article import Article, ArticleId, Chunk
+
+Mode = Literal["hybrid", "dense", "lexical"]
+
+CANDIDATES = 100
+"""Rows that each side offers to the fusion; more changes nothing in the first ten."""
+
+PER_ARTICLE = 3
+"""Most hits of one article while other articles have some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which articles may be found; an empty field lets all pass, both dates are inclusive.
+
+    An article without a known date is left out as soon as a date is asked for.
+    """
+
+    published_from: date | None = None
+    published_to: date | None = None
+    sources: tuple[str, ...] = ()
+    article_ids: tuple[ArticleId, ...] = ()
+
+    def admit(self, article: Article) -> bool:
+        """Tell whether an article passes."""
+        if self.sources and article.source not in self.sources:
+            return False
+        if self.article_ids and article.id not in self.article_ids:
+            return False
+        if self.published_from is None and self.published_to is None:
+            return True
+        day = article.published_at
+        return day is not None and (self.published_from or day) <= day <= (self.published_to or day)
+
+
+@dataclass(frozen=True, slots=True)
+class HitScores:
+    """What each side said of a hit: cosine in [-1, 1], BM25 from 0 up, and a reranker's score where one is set."""
+
+    dense: float
+    lexical: float
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found. `score` orders the hits of one search; it does not compare across searches."""
+
+    row: int
+    article_row: int
+    article: Article
+    chunk: Chunk
+    score: float
+    scores: HitScores
+
+    @property
+    def text(self) -> str:
+        """The words of the chunk."""
+        return self.chunk.span.of(self.article.text)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, with the question's vector for whoever scores further; shape (dimension,), unit length."""
+
+    hits: tuple[Hit, ...]
+    query_vector: Vectors
+
+
+class Searcher:
+    """Searches one generation with the embedding model that made it."""
+
+    def __init__(self, generation: Generation, embedder: Embedder) -> None:
+        made_with = generation.manifest.embedding
+        if made_with.model_sha256 != embedder.model_sha256:
+            raise GenerationIncompatible(
+                f"generation {generation.name} was embedded with {made_with.model!r}, the settings name "
+                f"{embedder.name!r}; run 'byline build' to embed again, or set the old model back"
+            )
+        self.generation = generation
+        self.embedder = embedder
+
+    def search(
+        self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None
+    ) -> SearchResult:
+        """Find the chunks that best match a question.
+
+        Args:
+            query: The question; beyond the model's longest input only its words are searched.
+            top_k: Most hits, above 0.
+            mode: Both sides fused, or one alone.
+            filters: Which articles may be found.
+
+        Returns:
+            Hits, best first, ties by row; at most `PER_ARTICLE` of one article while others have some. A chunk that
+            shares neither words nor meaning (both scores 0 or less) is no hit.
+        """
+        vector = self.embedder.encode([query])[0]
+        allowed = self._allowed(filters)
+        dense, lexical = self._scores(query, vector, mode, allowed)
+        rows = np.flatnonzero((dense > 0) | (lexical > 0))
+        fused = {"dense": dense, "lexical": lexical}.get(mode)
+        fused = weighted_sum(dense[rows], lexical[rows]) if fused is None else fused[rows]
+        ranked = [int(rows[place]) for place in np.lexsort((rows, -fused))]
+        score_of = dict(zip((int(row) for row in rows), (float(score) for score in fused), strict=True))
+        article_rows = self.generation.article_rows
+        best = spread(ranked, group_of=lambda row: int(article_rows[row]), top_k=top_k, per_group=PER_ARTICLE)
+        hits = tuple(self._hit(row, score_of[row], HitScores(float(dense[row]), float(lexical[row]))) for row in best)
+        return SearchResult(hits, vector)
+
+    def _allowed(self, filters: Filters | None) -> NDArray[np.bool_] | None:
+        if filters is None or filters == Filters():
+            return None
+        admitted = np.array([filters.admit(article) for article in self.generation.articles], dtype=np.bool_)
+        return admitted[self.generation.article_rows] if len(admitted) else np.empty(0, dtype=np.bool_)
+
+    def _scores(
+        self, query: str, vector: Vectors, mode: Mode, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score the candidates of both sides by both sides; every other row is 0. Shapes (n_chunks,)."""
+        count = self.generation.chunk_count
+        dense = np.zeros(count, dtype=np.float32)
+        lexical = np.zeros(count, dtype=np.float32)
+        candidates = np.empty(0, dtype=np.int64)
+        if mode != "lexical":
+            rows, cosines = self.generation.dense.search(vector, CANDIDATES, allowed=allowed)
+            dense[rows] = cosines
+            candidates = rows
+        if mode != "dense":
+            scores = self.generation.lexical.scores(query)
+            if allowed is not None:
+                scores = np.where(allowed, scores, 0)
+            found = np.lexsort((np.arange(count), -scores))[:CANDIDATES]
+            found = found[scores[found] > 0]
+            candidates = np.union1d(candidates, found)
+            lexical[candidates] = scores[candidates]
+            if mode == "hybrid" and len(candidates):
+                dense[candidates] = self.generation.dense.vectors(candidates) @ vector
+        return dense, lexical
+
+    def _hit(self, row: int, score: float, scores: HitScores) -> Hit:
+        article_row = int(self.generation.article_rows[row])
+        return Hit(
+            row=row,
+            article_row=article_row,
+            article=self.generation.articles[article_row],
+            chunk=self.generation.chunk(row),
+            score=score,
+            scores=scores,
+        )

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.fusion import spread, weighted_sum
+
+
+def test_the_sum_by_hand():
+    fused = weighted_sum(np.array([0.8, 0.4, -0.2], dtype=np.float32), np.array([0, 6, 3], dtype=np.float32))
+    # 0.55 * 0.8/0.8; 0.55 * 0.4/0.8 + 0.45 * 6/6; 0.55 * 0 + 0.45 * 3/6
+    assert fused == pytest.approx([0.55, 0.725, 0.225])
+
+
+def test_a_side_that_found_nothing_adds_nothing():
+    zero = np.zeros(2, dtype=np.float32)
+    assert weighted_sum(np.array([0.5, 0.25], dtype=np.float32), zero) == pytest.approx([0.55, 0.275])
+    assert weighted_sum(zero, zero).tolist() == [0, 0]
+    assert weighted_sum(zero[:0], zero[:0]).tolist() == []
+
+
+def test_one_article_does_not_take_all_places():
+    group = {1: "a", 2: "a", 3: "a", 4: "b", 5: "a", 6: "c"}
+    assert spread([1, 2, 3, 4, 5, 6], group_of=group.get, top_k=4, per_group=2) == [1, 2, 4, 6]
+
+
+def test_places_that_others_cannot_fill_are_given_back_in_order():
+    group = {1: "a", 2: "a", 3: "a", 4: "b"}
+    assert spread([1, 2, 3, 4], group_of=group.get, top_k=4, per_group=1) == [1, 2, 3, 4]
+    assert spread([1, 2, 3, 4], group_of=group.get, top_k=3, per_group=1) == [1, 2, 4]
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 20), st.integers(1, 4))
+def test_spread_keeps_order_and_fills_all_places(groups, top_k, per_group):
+    ranked = list(range(len(groups)))
+    taken = spread(ranked, group_of=lambda row: groups[row], top_k=top_k, per_group=per_group)
+    assert taken == sorted(taken)
+    assert len(taken) == min(top_k, len(ranked))
+    assert ranked[:1] == taken[:1]
