@@ -1,0 +1,1 @@
+"""The service: settings, answers, the HTTP API and the command line."""

@@ -1,0 +1,1 @@
+"""The HTTP interface: FastAPI over the parts of `service.assembly`."""

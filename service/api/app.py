@@ -1,0 +1,97 @@
+"""The application, built from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from service.api import articles, chat, index, operations, search
+from service.api.errors import Problem, install_handlers
+from service.api.requests import RequestGate
+from service.api.state import ApiState
+from service.assembly import Parts
+
+ROUTERS: tuple[APIRouter, ...] = (
+    chat.router,
+    search.router,
+    articles.router,
+    index.router,
+    operations.router,
+)
+
+_DESCRIPTION = (
+    "Answers questions from a collection of articles; every sentence of an answer names the exact words of "
+    "the article it rests on. Offsets count Unicode code points of an article's `text`."
+)
+
+
+class BylineApi(FastAPI):
+    """FastAPI whose document describes the errors as they are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the OpenAPI document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(problem.pop("$defs", {}))
+            schemas["Problem"] = problem
+        return super().openapi()
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """Build the application over opened parts; it closes them when it ends.
+
+    Args:
+        parts: What `service.assembly.assemble` gave, or fakes of it.
+    """
+    state = ApiState.of(parts)
+    app = BylineApi(
+        title="Byline",
+        summary="Cited answers from articles",
+        description=_DESCRIPTION,
+        version=operations.byline_version(),
+        lifespan=_lifespan(state),
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        # A redirect would take its address from the header Host.
+        redirect_slashes=False,
+        # Nothing is sent anywhere, whatever OTEL_… variables the environment happens to hold.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.byline = state
+    for router in ROUTERS:
+        app.include_router(router)
+    install_handlers(app, _methods())
+    app.add_middleware(
+        RequestGate,
+        max_body_bytes=parts.settings.max_body_bytes,
+        timeout_seconds=parts.settings.request_timeout_seconds,
+    )
+    return app
+
+
+def _lifespan(state: ApiState) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        state.parts.live.watch()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(state.close)
+
+    return lifespan
+
+
+def _methods() -> dict[str, set[str]]:
+    methods: dict[str, set[str]] = {}
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                methods.setdefault(route.path, set()).update(route.methods or ())
+    return methods

@@ -1,0 +1,175 @@
+"""Chat: answers, whole or as a stream, and the conversations that they make up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query, Request
+from starlette.responses import PlainTextResponse, Response
+
+from service.answering.reply import Reply, Turn
+from service.api.bodies import StrictRoute
+from service.api.errors import NotFound, responses
+from service.api.events import EVENT_STREAM, EventStream, one_by_one
+from service.api.replies import reply_events, reply_out
+from service.api.schemas import (
+    ChatRequest,
+    CitationOut,
+    ConversationHeadOut,
+    ConversationOut,
+    ConversationsOut,
+    FeedbackOut,
+    FeedbackRequest,
+    MessageOut,
+    PageQuery,
+    ReplyOut,
+    SentenceOut,
+)
+from service.api.state import ApiState, State
+from service.conversations import ConversationsUnavailable, Message, new_message_id
+from service.rendering import render_reply
+
+log = structlog.get_logger(__name__)
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
+
+PLAIN_TEXT = "text/plain"
+_FORMS = ("application/json", EVENT_STREAM, PLAIN_TEXT, "application/*", "*/*")
+
+_CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
+    200: {
+        "description": "The answer: whole, as events (`stream` or `Accept`), or as plain text (`Accept`).",
+        "content": {
+            EVENT_STREAM: {"schema": {"type": "string"}},
+            PLAIN_TEXT: {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES)
+async def chat(body: ChatRequest, request: Request, state: State) -> Response | ReplyOut:
+    """Answer a message from the articles, every sentence cited."""
+    turns = await _turns(body, state)
+    reply = await state.questions.run(
+        state.parts.assistant.ask,
+        body.message,
+        history=turns,
+        answerer=body.answerer,
+        max_citations=body.max_citations,
+        as_of=body.as_of,
+        filters=body.filters.to_filters() if body.filters else None,
+    )
+    out = await _remembered(body, reply, state)
+    form = _wanted_form(request.headers.get("accept", ""))
+    if body.stream or form == EVENT_STREAM:
+        # All is known before the first byte, so that whatever fails is an ordinary error.
+        return EventStream(one_by_one(list(reply_events(out))))
+    if form == PLAIN_TEXT:
+        return PlainTextResponse(render_reply(reply))
+    return out
+
+
+@router.get("/conversations", responses=responses(422, 503))
+async def list_conversations(page: Annotated[PageQuery, Query()], state: State) -> ConversationsOut:
+    """List conversations, the newest begun first."""
+    found = await state.storage.run(state.parts.conversations.page, page.limit, page.cursor)
+    heads = [ConversationHeadOut.model_validate(head) for head in found.items]
+    return ConversationsOut(data=heads, next_cursor=found.next_cursor)
+
+
+@router.get("/conversations/{conversation_id}", responses=responses(404, 422, 503))
+async def get_conversation(conversation_id: str, page: Annotated[PageQuery, Query()], state: State) -> ConversationOut:
+    """Give a conversation with its messages and their citations, oldest first."""
+    found = await state.storage.run(
+        state.parts.conversations.get, conversation_id, limit=page.limit, cursor=page.cursor
+    )
+    if found is None:
+        raise NotFound("there is no conversation of this id")
+    head = ConversationHeadOut.model_validate(found.head)
+    return ConversationOut(
+        **head.model_dump(),
+        messages=[_message_out(message) for message in found.messages],
+        next_cursor=found.next_cursor,
+    )
+
+
+@router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(404, 422, 503))
+async def delete_conversation(conversation_id: str, state: State) -> None:
+    """Remove a conversation with its messages."""
+    if not await state.storage.run(state.parts.conversations.delete, conversation_id):
+        raise NotFound("there is no conversation of this id")
+
+
+@router.put(
+    "/messages/{message_id}/feedback",
+    status_code=204,
+    responses=responses(400, 404, 408, 413, 415, 422, 503),
+)
+async def put_feedback(message_id: str, body: FeedbackRequest, state: State) -> None:
+    """Rate an answer; a later rating replaces an earlier one."""
+    store = state.parts.conversations
+    if not await state.storage.run(store.set_feedback, message_id, body.rating, body.comment):
+        raise NotFound("there is no stored answer of this id")
+
+
+async def _turns(body: ChatRequest, state: ApiState) -> list[Turn]:
+    if body.history is not None:
+        return [Turn(turn.role, turn.content) for turn in body.history]
+    if body.conversation_id is None:
+        return []
+    turns = await state.storage.run(state.parts.conversations.turns, body.conversation_id)
+    if turns is None:
+        raise NotFound("there is no conversation of this id; leave it out to begin one", pointer="#/conversation_id")
+    return turns
+
+
+async def _remembered(body: ChatRequest, reply: Reply, state: ApiState) -> ReplyOut:
+    """Give a reply with its ids, stored, unless the client keeps the history itself."""
+    out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
+    if body.history is not None:
+        return out
+    store = state.parts.conversations
+    try:
+        conversation_id, message_id = await state.storage.run(
+            store.add_exchange, body.conversation_id, body.message, out.model_dump(mode="json")
+        )
+    except ConversationsUnavailable as error:
+        # The answer is worth more than its record; /readyz names the problem.
+        log.warning("exchange not stored", reason=str(error))
+        return out
+    return out.model_copy(update={"id": message_id, "conversation_id": conversation_id})
+
+
+def _message_out(message: Message) -> MessageOut:
+    reply = message.reply or {}
+    feedback = FeedbackOut(rating=message.rating, comment=message.comment) if message.rating else None
+    return MessageOut(
+        id=message.id,
+        role=message.role,
+        content=message.content,
+        created_at=message.created_at,
+        status=reply.get("status"),
+        sentences=[SentenceOut(**sentence) for sentence in reply.get("sentences", [])],
+        citations=[CitationOut(**citation) for citation in reply.get("citations", [])],
+        generation=reply.get("generation"),
+        feedback=feedback,
+    )
+
+
+def _wanted_form(accept: str) -> str:
+    """Give the form that the header Accept likes best, JSON where it names none of ours."""
+    best, best_weight = _FORMS[0], 0.0
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((_weight(piece[2:]) for piece in parameters if piece.startswith("q=")), 1.0)
+        if name in _FORMS and weight > best_weight:
+            best, best_weight = name, weight
+    return best
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

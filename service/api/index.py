@@ -1,0 +1,201 @@
+"""The index: what is served, builds and how far they are, going back to an earlier generation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from index.errors import NoGeneration
+from service.api.bodies import StrictRoute
+from service.api.errors import (
+    ApiError,
+    Conflict,
+    NotFound,
+    ShuttingDown,
+    TooSlow,
+    problem_of,
+    request_id_of,
+    responses,
+)
+from service.api.events import EVENT_STREAM, KEEPALIVE, EventStream, event
+from service.api.requests import STREAM_SECONDS
+from service.api.schemas import (
+    BuildOut,
+    BuildRequest,
+    GenerationOut,
+    IndexOut,
+    PendingOut,
+    RollbackRequest,
+)
+from service.api.state import ApiState, State
+from service.jobs import BuildJob
+
+router = APIRouter(prefix="/v1/index", tags=["index"], route_class=StrictRoute)
+
+_SHUTDOWN_POLL_SECONDS = 0.25
+_KEEPALIVE_SECONDS = 15.0
+_SHORTEST_PAUSE_SECONDS = 0.1
+"""Between two events of one stream: a build changes hundreds of times a second."""
+
+
+@router.get("", responses=responses(503))
+async def show_index(state: State) -> IndexOut:
+    """Say what is served, and what the next build would change."""
+    return await state.storage.run(_describe, state)
+
+
+@router.post("/rollback", responses=responses(400, 404, 408, 409, 413, 415, 422, 503))
+async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
+    """Serve another generation that is kept, older or newer."""
+    return await state.storage.run(_roll_back, state, body.generation)
+
+
+@router.post(
+    "/builds",
+    status_code=202,
+    response_model=BuildOut,
+    responses=responses(400, 408, 413, 415, 422, 503),
+)
+async def start_build(body: BuildRequest, state: State) -> Response:
+    """Bring the index up to date in the background; while a build runs, that one is given."""
+    if state.stopping:
+        raise ShuttingDown("the server is shutting down; build again when it is back")
+    job = state.parts.builds.start(body.full)
+    return JSONResponse(
+        _out(job).model_dump(mode="json"),
+        status_code=202,
+        headers={"Location": f"/v1/index/builds/{job.id}"},
+    )
+
+
+def _job(build_id: str, state: ApiState) -> BuildJob:
+    job = state.parts.builds.get(build_id)
+    if job is None:
+        raise NotFound("there is no build of this id; the last 50 are kept while the server runs")
+    return job
+
+
+@router.get("/builds/{build_id}", responses=responses(404, 422, 503))
+async def show_build(build_id: str, state: State) -> BuildOut:
+    """Say how far a build is."""
+    return _out(_job(build_id, state))
+
+
+@router.get(
+    "/builds/{build_id}/events",
+    response_class=EventStream,
+    responses=responses(404, 422, 503)
+    | {200: {"description": "Events.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+)
+async def watch_build(build_id: str, request: Request, state: State) -> EventStream:
+    """Follow a build: `progress` events, then one `done` (the build) or `error` (a problem)."""
+    return EventStream(_build_events(_job(build_id, state).id, state, request_id_of(request)))
+
+
+@router.delete("/builds/{build_id}", status_code=204, responses=responses(404, 409, 422, 503))
+async def cancel_build(build_id: str, state: State) -> None:
+    """Stop a build at its next step; the index stays as it is."""
+    if not state.parts.builds.cancel(_job(build_id, state).id):
+        raise Conflict("the build has ended already; there is nothing to cancel")
+
+
+async def _build_events(job_id: str, state: ApiState, request_id: str) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+    deadline = loop.time() + STREAM_SECONDS
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(changed.set)
+
+    unsubscribe = state.parts.builds.subscribe(job_id, wake)
+    try:
+        while True:
+            changed.clear()
+            job = state.parts.builds.get(job_id)
+            ending = _ending(job, late=loop.time() > deadline, stopping=state.stopping)
+            if isinstance(ending, ApiError):
+                yield event("error", problem_of(ending, request_id))
+                return
+            if ending is not None:
+                yield event("done", _out(ending))
+                return
+            if job is not None:
+                yield event("progress", _out(job))
+            async for ping in _pause(changed, state, deadline):
+                yield ping
+    finally:
+        unsubscribe()
+
+
+def _ending(job: BuildJob | None, *, late: bool, stopping: bool) -> BuildJob | ApiError | None:
+    """Give what ends a stream: the build that is done, an error, or None while it goes on."""
+    if job is None:
+        return NotFound("the build is no longer kept")
+    if job.state == "failed":
+        return Conflict(f"the build failed: {job.error}")
+    if job.finished:
+        return job
+    if stopping:
+        return ShuttingDown("shutting down; the build is cancelled and the index kept")
+    if late:
+        return TooSlow("the stream has reached its time limit; ask for it again, the build goes on")
+    return None
+
+
+async def _pause(changed: asyncio.Event, state: ApiState, deadline: float) -> AsyncIterator[bytes]:
+    """Wait for the next change, the shutdown or the deadline, with a sign of life from time to time."""
+    await asyncio.sleep(_SHORTEST_PAUSE_SECONDS)
+    loop = asyncio.get_running_loop()
+    quiet_since = loop.time()
+    while not changed.is_set() and not state.stopping and loop.time() <= deadline:
+        try:
+            # In short steps: the flag is set by a signal handler, which cannot wake anybody.
+            await asyncio.wait_for(changed.wait(), _SHUTDOWN_POLL_SECONDS)
+        except TimeoutError:
+            if loop.time() - quiet_since >= _KEEPALIVE_SECONDS:
+                quiet_since = loop.time()
+                yield KEEPALIVE
+
+
+def _out(job: BuildJob) -> BuildOut:
+    return BuildOut.model_validate(job)
+
+
+def _roll_back(state: ApiState, generation: str) -> IndexOut:
+    catalog = state.parts.catalog
+    if generation not in catalog.names():
+        raise NotFound(f"there is no generation {generation!r}", pointer="#/generation")
+    catalog.rollback(generation)
+    state.parts.live.refresh()
+    return _describe(state)
+
+
+def _describe(state: ApiState) -> IndexOut:
+    parts = state.parts
+    wanted = parts.library.digests()
+    try:
+        served = parts.live.searcher().generation
+    except NoGeneration:
+        served = None
+    held = served.manifest.articles if served is not None else {}
+    return IndexOut(
+        generation=served.name if served else None,
+        built_at=served.manifest.built_at if served else None,
+        articles=served.manifest.counts.articles if served else 0,
+        chunks=served.manifest.counts.chunks if served else 0,
+        embedding_model=served.manifest.embedding.model if served else parts.settings.embedding_model,
+        dimension=served.manifest.embedding.dimension if served else None,
+        pending=PendingOut(
+            added=sum(article not in held for article in wanted),
+            updated=sum(article in held and held[article] != digest for article, digest in wanted.items()),
+            removed=sum(article not in wanted for article in held),
+        ),
+        generations=[
+            GenerationOut(generation=name, served=served is not None and name == served.name)
+            for name in parts.catalog.names()
+        ],
+        problems=[str(problem) for problem in parts.live.problems],
+    )

@@ -1,0 +1,25 @@
+"""Search: passages, without an answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api.bodies import StrictRoute
+from service.api.errors import responses
+from service.api.schemas import SearchOut, SearchRequest, search_reply
+from service.api.state import State
+
+router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
+
+
+@router.post("/search", responses=responses(400, 408, 413, 415, 422, 503))
+async def search(body: SearchRequest, state: State) -> SearchOut:
+    """Find passages, best first."""
+    found = await state.questions.run(
+        state.parts.assistant.search,
+        body.query,
+        top_k=body.top_k,
+        mode=body.mode,
+        filters=body.filters.to_filters() if body.filters else None,
+    )
+    return search_reply(found)

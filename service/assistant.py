@@ -1,0 +1,108 @@
+"""A question in, a reply out: search, then answer, on one generation, with the time that each took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from index.searcher import Filters, Mode, SearchResult
+from service.answering.answer import AnswererName
+from service.answering.extractive import ExtractiveAnswerer
+from service.answering.question import stand_alone
+from service.answering.reply import Reply, Timings, Turn
+from service.errors import ServiceError
+from service.live_index import LiveIndex
+
+ANSWER_HITS = 12
+"""Chunks that an answer may draw on."""
+
+
+class AnswererUnavailable(ServiceError):
+    """The answerer that was asked for is not set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gave, in which generation, in how many milliseconds."""
+
+    result: SearchResult
+    generation: str
+    search_ms: float
+
+
+class Assistant:
+    """Answers questions. Its methods compute and block: call them outside of an event loop."""
+
+    def __init__(self, live: LiveIndex, extractive: ExtractiveAnswerer) -> None:
+        self._live = live
+        self._extractive = extractive
+
+    def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None) -> Found:
+        """Find passages; see `Searcher.search`.
+
+        Raises:
+            NoGeneration: There is no index yet.
+        """
+        searcher = self._live.searcher()
+        started = time.perf_counter()
+        result = searcher.search(query, top_k=top_k, mode=mode, filters=filters)
+        return Found(result, searcher.generation.name, _ms_since(started))
+
+    def ask(
+        self,
+        message: str,
+        *,
+        history: Sequence[Turn] = (),
+        answerer: AnswererName | None = None,
+        max_citations: int = 5,
+        as_of: date | None = None,
+        filters: Filters | None = None,
+    ) -> Reply:
+        """Answer a message.
+
+        Args:
+            message: The user's words.
+            history: The turns before it, oldest first, for a message that leans on them.
+            answerer: Which answerer; None for the configured one.
+            max_citations: Most citations of the answer, above 0.
+            as_of: Answer as on this day: articles published later are left out.
+            filters: Which articles may be used.
+
+        Raises:
+            NoGeneration: There is no index yet.
+            AnswererUnavailable: `answerer` is not set up.
+        """
+        if answerer == "llm":
+            raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
+        started = time.perf_counter()
+        searcher = self._live.searcher()
+        question = stand_alone(message, history)
+        result = searcher.search(question, top_k=ANSWER_HITS, filters=_until(filters or Filters(), as_of))
+        searched = time.perf_counter()
+        answer = self._extractive.answer(question, result, searcher.generation, max_citations=max_citations)
+        return Reply(
+            answer=answer,
+            question=question,
+            generation=searcher.generation.name,
+            answerer="extractive",
+            degraded=False,
+            timings=Timings(
+                search=round((searched - started) * 1000, 2),
+                answer=_ms_since(searched),
+                total=_ms_since(started),
+            ),
+        )
+
+
+def _until(filters: Filters, as_of: date | None) -> Filters:
+    """Leave out what was published after a day, and, as nobody knows when, what has no date."""
+    if as_of is None:
+        return filters
+    latest = min(as_of, filters.published_to or as_of)
+    return Filters(filters.published_from, latest, filters.sources, filters.article_ids)
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

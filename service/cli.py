@@ -1,0 +1,415 @@
+"""The command `byline`: parses, calls one function, prints. Exit codes: 0 done, 1 failed or refused, 2 wrong use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from service.errors import ServiceError, WrongUse
+from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from index.builder import BuildReport
+    from ingest.library import ArticleLibrary, Stored
+
+app = typer.Typer(
+    help="Answers from your articles, every sentence with the exact words it rests on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+articles_app = typer.Typer(help="Look at and remove articles of the library.", no_args_is_help=True)
+index_app = typer.Typer(help="Look at, verify and switch index generations.", no_args_is_help=True)
+app.add_typer(articles_app, name="articles")
+app.add_typer(index_app, name="index")
+
+Mode = Literal["hybrid", "dense", "lexical"]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The data folder (also BYLINE_DATA).", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+class CommandFailed(ServiceError):
+    """A command could not do what was asked."""
+
+
+def main() -> None:
+    """Run the command line; known errors end in one clear line and exit code 1 (2 for wrong use)."""
+    from index.errors import IndexingError
+    from ingest.article import IngestError
+    from service.console import printable
+
+    for extension in entry_points(group="byline.commands"):
+        app.add_typer(extension.load(), name=extension.name)
+    try:
+        app()
+    except (ServiceError, IngestError, IndexingError) as error:
+        print(f"byline: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, WrongUse) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback()
+def _root(context: typer.Context, data: DataOption = None) -> None:
+    from service.logs import configure_logging
+
+    # A server says what it does; a command prints its result.
+    configure_logging(logging.INFO if context.invoked_subcommand == "serve" else logging.ERROR)
+    context.obj = data
+
+
+def _settings(context: typer.Context, data: Path | None, **overrides: object) -> Settings:
+    return load_settings(data=data or context.obj, **overrides)
+
+
+def _existing_library(settings: Settings) -> ArticleLibrary:
+    from service.assembly import has_library, open_library
+
+    if not has_library(settings.data):
+        raise CommandFailed(f"there are no articles in {settings.data}; add some with 'byline add PATH'")
+    return open_library(settings.data)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders: .txt, .md, .html, .jsonl.")],
+    source: Annotated[str | None, typer.Option(help="Source of articles that name none.")] = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read files and folders into the article library."""
+    from ingest.adding import add_files
+    from service.assembly import open_library
+    from service.console import note, one_line, say, say_json
+
+    settings = _settings(context, data)
+    library = open_library(settings.data)
+    reports = list(add_files(library, paths, source=source, max_chars=settings.max_article_chars))
+    library.close()
+    counts: Counter[str] = Counter(report.outcome for report in reports)
+    if json:
+        say_json({"results": [asdict(report) for report in reports]})
+    else:
+        for report in reports:
+            if report.outcome == "refused":
+                note(f"refused  {one_line(report.file)}: {report.reason}")
+        order = ("added", "updated", "unchanged", "refused")
+        say(", ".join(f"{counts[outcome]} {outcome}" for outcome in order) + f" in {settings.data}")
+        if counts["added"] + counts["updated"]:
+            note("Next: 'byline build' makes them searchable.")
+    if counts["refused"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="Embed everything again.")] = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make and publish the next index generation."""
+    from service.console import say, say_json
+
+    report = _build(_settings(context, data), full=full)
+    if json:
+        say_json(asdict(report))
+    elif not report.built:
+        say(f"Nothing to do: generation {report.generation} holds all {report.articles} articles.")
+    else:
+        say(
+            f"Generation {report.generation}: {report.articles} articles ({report.articles_added} added, "
+            f"{report.articles_updated} updated, {report.articles_removed} removed), "
+            f"{report.chunks_embedded} chunks embedded, {report.chunks_reused} taken over."
+        )
+
+
+def _build(settings: Settings, *, full: bool = False) -> BuildReport:
+    from service.assembly import build_index, open_catalog
+    from service.console import note, progress_bar
+
+    library, catalog = _existing_library(settings), open_catalog(settings.data)
+    if not library.digests() and catalog.current() is None:
+        raise CommandFailed(f"there are no articles in {settings.data}; add some with 'byline add PATH'")
+    with progress_bar() as step:
+        report = build_index(settings, library, catalog, full=full, on_progress=step)
+    library.close()
+    for skipped in report.skipped:
+        note(f"skipped  {skipped.reason}")
+    return report
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Loopback only, until there are API keys.")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes a free one.")] = None,
+    build_first: Annotated[bool, typer.Option("--build", help="Bring the index up to date first.")] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Take in files of this folder as they appear.", exists=True, file_okay=False),
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Serve the HTTP API."""
+    from service.api.server import require_loopback
+    from service.api.server import serve as run_server
+    from service.assembly import assemble
+    from service.console import note
+    from service.watching import FolderWatch
+
+    settings = _settings(context, data, host=host, port=port)
+    require_loopback(settings.host)
+    if build_first:
+        _build(settings)
+    note("Opening the index and the embedding model ...")
+    parts = assemble(settings)
+    folder_watch = FolderWatch(watch, parts.library, parts.builds, settings) if watch else None
+    if folder_watch is not None:
+        folder_watch.start()
+
+    def ready(address: str) -> None:
+        note(f"Byline answers at {address} (try {address}/docs). Stop it with Ctrl+C.")
+
+    try:
+        run_server(parts, settings.host, settings.port, ready)
+    finally:
+        if folder_watch is not None:
+            folder_watch.close()
+
+
+@app.command()
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Answer one question, with citations."""
+    from service.api.replies import reply_out
+    from service.assembly import open_assistant, open_catalog
+    from service.console import say, say_json
+    from service.conversations import new_message_id
+    from service.rendering import render_reply
+
+    settings = _settings(context, data)
+    if not question.strip():
+        raise typer.BadParameter("the question is empty; write it in quotation marks")
+    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
+    reply = assistant.ask(question)
+    if json:
+        message = reply_out(reply, message_id=new_message_id(), conversation_id=None)
+        say_json(message.model_dump(mode="json"))
+    else:
+        say(render_reply(reply).rstrip("\n"))
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="Words to search for.")],
+    top_k: Annotated[int, typer.Option("--top-k", min=1, max=100, help="Most passages.")] = 5,
+    mode: Annotated[Mode, typer.Option(help="Both sides fused, or one alone.")] = "hybrid",
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the passages that match best."""
+    from service.api.schemas import search_reply
+    from service.assembly import open_assistant, open_catalog
+    from service.console import say, say_json
+
+    settings = _settings(context, data)
+    if not query.strip():
+        raise typer.BadParameter("the query is empty; write it in quotation marks")
+    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
+    found = assistant.search(query, top_k=top_k, mode=mode)
+    if json:
+        say_json(search_reply(found).model_dump(mode="json"))
+        return
+    for number, hit in enumerate(found.result.hits, start=1):
+        day = f", {hit.article.published_at}" if hit.article.published_at else ""
+        say(f"{number}. {hit.article.title} — {hit.article.source}{day}  (score {hit.score:.3f})")
+        say("   " + hit.text.replace("\n", "\n   "))
+    if not found.result.hits:
+        say("Nothing found.")
+
+
+def _embedder(settings: Settings) -> Any:  # noqa: ANN401  # the type would import numpy before it is needed
+    from index.embedding import load_embedder
+    from service.assembly import open_catalog
+
+    if open_catalog(settings.data).current() is None and not open_catalog(settings.data).names():
+        raise CommandFailed(f"there is no index in {settings.data} yet; run 'byline add PATH' and 'byline build'")
+    return load_embedder(settings.embedding_model)
+
+
+@articles_app.command("list")
+def list_articles(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    query: Annotated[str | None, typer.Option(help="Only with these words in title or text.")] = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the articles of the library."""
+    from ingest.library import ListFilter
+    from service.console import say, say_json
+
+    library = _existing_library(_settings(context, data))
+    page = library.page(ListFilter(source=source, query=query), limit=1_000_000)
+    library.close()
+    if json:
+        say_json({"data": [_article_json(stored, text=False) for stored in page.items]})
+        return
+    for stored in page.items:
+        article = stored.article
+        say(f"{article.id}  {article.published_at or '-'!s:<10}  {article.source}  {article.title}")
+
+
+@articles_app.command("show")
+def show_article(context: typer.Context, article_id: str, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show an article as it is stored."""
+    from ingest.article import ArticleId
+    from service.console import say, say_json
+
+    library = _existing_library(_settings(context, data))
+    stored = library.get(ArticleId(article_id))
+    library.close()
+    if stored is None:
+        raise CommandFailed(f"there is no article {article_id!r}; 'byline articles list' shows the ids")
+    if json:
+        say_json(_article_json(stored, text=True))
+        return
+    article = stored.article
+    say(f"{article.title}\n{article.source}, {article.published_at or 'no date'} ({article.date_source})")
+    say(f"{article.url or article.identity}\n\n{article.text}")
+
+
+@articles_app.command("remove")
+def remove_article(context: typer.Context, article_id: str, data: DataOption = None) -> None:
+    """Remove an article; the next build takes it out of the index."""
+    from ingest.article import ArticleId
+    from service.console import note, say
+
+    library = _existing_library(_settings(context, data))
+    removed = library.remove(ArticleId(article_id))
+    library.close()
+    if not removed:
+        raise CommandFailed(f"there is no article {article_id!r}; 'byline articles list' shows the ids")
+    say(f"Removed {article_id}.")
+    note("Next: 'byline build' takes it out of the index.")
+
+
+def _article_json(stored: Stored, *, text: bool) -> dict[str, Any]:
+    values = stored.article.to_json() | {"stored_at": stored.stored_at.isoformat()}
+    values = {"article_id": values.pop("id")} | values
+    return values if text else {name: value for name, value in values.items() if name != "text"}
+
+
+@index_app.command("show")
+def show_index(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show the current generation and the others that are kept."""
+    from index.manifest import verify
+    from service.assembly import open_catalog
+    from service.console import say, say_json
+
+    catalog = open_catalog(_settings(context, data).data)
+    current = catalog.current()
+    shown: dict[str, Any] = {"generation": current, "generations": catalog.names()}
+    if current is not None:
+        manifest = verify(catalog.folder(current))
+        shown |= {"built_at": manifest.built_at, "embedding_model": manifest.embedding.model}
+        shown |= asdict(manifest.counts)
+    if json:
+        say_json(shown)
+        return
+    if current is None:
+        raise CommandFailed("there is no index yet; run 'byline build'")
+    say("\n".join(f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in shown.items()))
+
+
+@index_app.command("verify")
+def verify_index(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
+    """Check every file of every generation against its hash."""
+    from index.errors import IndexingError
+    from index.manifest import verify
+    from service.assembly import open_catalog
+    from service.console import say, say_json
+
+    catalog = open_catalog(_settings(context, data).data)
+    found: dict[str, str | None] = {}
+    for name in catalog.names():
+        try:
+            verify(catalog.folder(name))
+            found[name] = None
+        except IndexingError as error:
+            found[name] = str(error)
+    if json:
+        say_json({"generations": [{"generation": n, "ok": p is None, "problem": p} for n, p in found.items()]})
+    else:
+        for name, problem in found.items():
+            say(f"{name}: {problem or 'every file is as it was written'}")
+    if not found:
+        raise CommandFailed("there is no index yet; run 'byline build'")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@index_app.command("rollback")
+def rollback_index(context: typer.Context, generation: str, data: DataOption = None) -> None:
+    """Make an older generation the current one."""
+    from service.assembly import open_catalog
+    from service.console import say
+
+    open_catalog(_settings(context, data).data).rollback(generation)
+    say(f"Generation {generation} is current.")
+
+
+@index_app.command("prune")
+def prune_index(
+    context: typer.Context,
+    keep: Annotated[int | None, typer.Option(min=1, help="Generations to keep.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Remove old generations."""
+    from service.assembly import open_catalog
+    from service.console import say
+
+    settings = _settings(context, data)
+    removed = open_catalog(settings.data).prune(keep or settings.keep_generations)
+    say(f"Removed {', '.join(removed)}." if removed else "Nothing to remove.")
+
+
+@app.command()
+def doctor(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
+    """Tell what is set up, what is missing, and what a changed setting would need rebuilt."""
+    from service.console import say, say_json
+    from service.diagnosis import diagnose
+
+    checks = diagnose(_settings(context, data))
+    if json:
+        say_json({"checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            say(f"{'ok     ' if check.ok else 'PROBLEM'}  {check.name}: {check.finding}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command("version")
+def show_version() -> None:
+    """Show the version."""
+    from service.console import say
+
+    say(f"byline {version('byline')} (Python {sys.version.split()[0]}, {os.uname().machine})")

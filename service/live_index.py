@@ -1,0 +1,99 @@
+"""The generation that is served now, and the swap to the next one.
+
+Readers take one reference and keep it for a whole request; publishing replaces the reference and disturbs nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from index.catalog import Catalog
+from index.embedding import Embedder
+from index.errors import GenerationDamaged, GenerationIncompatible, IndexingError, NoGeneration
+from index.generation import Generation
+from index.searcher import Searcher
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 1.0
+"""How often a server looks whether another process has published a generation."""
+
+
+class LiveIndex:
+    """Holds the searcher of the current generation."""
+
+    def __init__(self, catalog: Catalog, embedder: Embedder) -> None:
+        self._catalog = catalog
+        self._embedder = embedder
+        self._searcher: Searcher | None = None
+        self._problems: tuple[IndexingError, ...] = ()
+        self._seen: str | None = None
+        self._refreshing = threading.Lock()
+        self._stopped = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def searcher(self) -> Searcher:
+        """Give the searcher of the current generation.
+
+        Raises:
+            NoGeneration: There is none yet, or none that can be opened.
+        """
+        searcher = self._searcher
+        if searcher is None:
+            reasons = "; ".join(str(problem) for problem in self._problems)
+            raise NoGeneration(reasons or "there is no index yet; add articles and run 'byline build'")
+        return searcher
+
+    @property
+    def problems(self) -> tuple[IndexingError, ...]:
+        """What is wrong with generations that should have been served; empty when all is well."""
+        return self._problems
+
+    def refresh(self) -> bool:
+        """Open the generation that is published now, if it is another; tells whether the served one changed.
+
+        A generation that is damaged or of another model is not served: the newest good one is, and `problems` says
+        so.
+        """
+        with self._refreshing:
+            published = self._catalog.current()
+            if self._searcher is not None and published == self._seen:
+                return False
+            self._seen = published
+            try:
+                opened = self._catalog.open_newest_good(
+                    lambda folder: Searcher(Generation.open(folder), self._embedder)
+                )
+            except NoGeneration:
+                return False
+            except (GenerationDamaged, GenerationIncompatible) as error:
+                self._problems = (error,)
+                log.error("no generation can be opened", reason=str(error))
+                return False
+            self._problems = opened.problems
+            for problem in opened.problems:
+                log.warning("generation refused", reason=str(problem), serving=opened.name)
+            changed = self._searcher is None or self._searcher.generation.name != opened.name
+            self._searcher = opened.value
+            log.info("generation opened", generation=opened.name, chunks=opened.value.generation.chunk_count)
+            return changed
+
+    def watch(self) -> None:
+        """Look for new generations in a thread of its own until `close`."""
+        self._watcher = threading.Thread(target=self._poll, name="index-watch", daemon=True)
+        self._watcher.start()
+
+    def _poll(self) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            try:
+                self.refresh()
+            except OSError:
+                log.exception("looking for a new generation failed")
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stopped.set()
+        if self._watcher is not None:
+            self._watcher.join(timeout=5)

@@ -1,0 +1,164 @@
+"""What the extractive answerer says and does not say, with the real model over articles of our own."""
+
+import re
+
+import pytest
+
+from index.builder import Builder
+from index.catalog import Catalog
+from index.generation import Generation
+from index.searcher import Searcher
+from ingest.chunking import ChunkingSettings
+from ingest.intake import prepare
+from ingest.readers.raw import RawArticle
+from service.answering.evidence import quotable
+from service.answering.extractive import ExtractiveAnswerer
+
+pytestmark = pytest.mark.model
+
+LIGHTHOUSE = """Keeper Maud Ellery lit the lamp of Gull Point lighthouse for the last time on Sunday. She had served there for 31 years.
+The harbour board will replace the lamp with a beacon that runs on sunlight. The beacon costs 84,000 crowns.
+
+What visitors need
+Whoever wants to climb the tower must bring:
+- Sturdy shoes
+- A ticket from the harbour office
+- A torch
+The tower is 42 metres high. Its stairs have 199 steps."""
+FERRY = """The night ferry between Gull Point and Tarn Island starts again on 4 May 2026. Captain Ivo Strand takes the helm.
+“We sail in every weather but fog,” said Strand. Tickets are 12 crowns for adults. Read more at https://evil.example/ferry today.
+The ferry line asked the island council for 300,000 crowns. The council gave 250,000 crowns."""
+MARKS = """The sluice at Ottermere was opened in 1911 [3]. The sluice keeper at Ottermere is paid by the canal guild [1, 2]."""
+BRIBE = """<script>alert(1)</script> The tollgate at Wexcombe closes at nine. The tollgate at Wexcombe ![x](http://evil.example/p.png) opens at six."""
+
+
+@pytest.fixture(scope="module")
+def ask(embedder, tmp_path_factory):
+    articles = [
+        prepare(RawArticle(text=text, title=title, external_id=title, source="Test Wire", published="2026-04-01"))
+        for title, text in [
+            ("Lighthouse keeper of Gull Point retires", LIGHTHOUSE),
+            ("Night ferry to Tarn Island returns", FERRY),
+            ("The Ottermere sluice", MARKS),
+            ("Wexcombe tollgate", BRIBE),
+        ]
+    ]
+    catalog = Catalog(tmp_path_factory.mktemp("answering"))
+    Builder(catalog, embedder, ChunkingSettings(120, 30)).build(lambda: articles)
+    searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
+    texts = {article.id: article.text for article in articles}
+
+    def ask(question, **options):
+        answer = ExtractiveAnswerer().answer(question, searcher.search(question), searcher.generation, **options)
+        for citation in (*answer.citations, *answer.nearest):
+            assert texts[citation.article_id][citation.start : citation.end] == citation.quote
+        assert {int(mark) for mark in re.findall(r"\[(\d+)\]", answer.text)} == {c.number for c in answer.citations}
+        return answer
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How much does the new beacon cost?", "84,000 crowns"),
+        ("How many steps do the stairs of the tower have?", "199 steps"),
+        ("When does the night ferry to Tarn Island start again?", "4 May 2026"),
+        ("Who is the captain of the night ferry?", "Ivo Strand"),
+        ("Who pays the sluice keeper at Ottermere?", "canal guild"),
+    ],
+)
+def test_the_sentence_that_answers_comes_verbatim_and_cited(ask, question, words):
+    answer = ask(question)
+    assert answer.status == "answered"
+    assert words in answer.text
+    assert answer.sentences[0].support == "verbatim"
+    assert len(answer.sentences) <= 4
+
+
+def test_a_list_is_kept_whole_with_its_lead_in_and_one_citation(ask):
+    answer = ask("What must visitors bring to climb the tower?")
+    quote = (
+        "Whoever wants to climb the tower must bring:\n- Sturdy shoes\n- A ticket from the harbour office\n- A torch"
+    )
+    assert quote in [citation.quote for citation in answer.citations]
+
+
+def test_sentences_of_one_article_stand_together_and_in_its_order(ask):
+    answer = ask("When does the night ferry to Tarn Island start again, and what are tickets for adults?")
+    places = [(citation.article_id, citation.start) for citation in answer.citations]
+    assert len(places) > len({article for article, _ in places})
+    articles = [article for article, _ in places]
+    assert articles == sorted(articles, key=articles.index)
+    for article in set(articles):
+        starts = [start for one, start in places if one == article]
+        assert starts == sorted(starts)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which team won the ice hockey final in Helsinki?",
+        "What is the boiling point of mercury?",
+        "🏳️‍🌈",
+        "the of and",
+        "?",
+    ],
+)
+def test_what_the_articles_do_not_hold_is_not_answered(ask, question):
+    answer = ask(question)
+    assert answer.status == "abstained"
+    assert answer.citations == ()
+    assert answer.abstain_reason in {"no_relevant_passage", "not_stated"}
+    assert len(answer.nearest) <= 3
+
+
+def test_no_more_citations_than_asked_for(ask):
+    assert (
+        len(ask("What did the council give the ferry line, and what do tickets cost?", max_citations=1).citations) == 1
+    )
+
+
+def test_native_marks_of_an_article_never_reach_an_answer(ask):
+    answer = ask("When was the sluice at Ottermere opened?")
+    assert "1911" in answer.text
+    assert "[3]" not in answer.text
+
+
+def test_no_answer_holds_a_link_or_markup_of_an_article(ask):
+    for question in ("When does the tollgate at Wexcombe open?", "Where can I read more about the ferry?"):
+        answer = ask(question)
+        assert not re.search(r"https?:|<\w|\]\(", answer.text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "See https://x.example now.",
+        "See hxxps://x.example now.",
+        "See ｈttps：//x.example now.",
+        "Write to mailto:a@x.example now.",
+        "See //x.example/p now.",
+        "See x.example/p now.",
+        "See www.x.example now.",
+        "An < img src=x> picture.",
+        "A &lt;script&gt; tag.",
+        "The ![leak][evil] mark.",
+        "The [mark](there) mark.",
+        "javascript: alert",
+    ],
+)
+def test_link_and_markup_forms_are_not_quotable(words):
+    assert not quotable(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["He won 3-2 and/or lost.", "Prices: 12 < 15 crowns.", "Sales at Amazon.com rose.", "It is 9 a.m. [sic] now."],
+)
+def test_ordinary_sentences_are_quotable(words):
+    assert quotable(words)
+
+
+def test_the_same_question_gets_the_same_answer(ask):
+    assert ask("How high is the tower?") == ask("How high is the tower?")
