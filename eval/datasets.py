@@ -1,0 +1,201 @@
+"""Question sets: questions with answers that are known, and the articles that they are about.
+
+A set is a folder with `questions.jsonl` and `articles/`. Gold answers are quotes of articles, found as spans,
+so that no label depends on how articles are cut into chunks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingest.article import Article, ArticleId, IngestError, RefusedInput, Span
+from ingest.folders import find_files
+from ingest.intake import prepare
+from ingest.readers import read_file
+
+SHIPPED = Path(__file__).parent / "data"
+
+QuestionType = Literal["fact", "indirect", "multi", "list", "time", "attribution", "number", "unanswerable"]
+Unanswerable = Literal["off_topic", "not_stated", "false_premise"]
+Split = Literal["tune", "held_out"]
+
+
+Key = Annotated[str, Field(min_length=1)]
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class DatasetError(IngestError):
+    """A question set is malformed; the message names the file, the question and the fault."""
+
+
+class GoldQuote(BaseModel):
+    """The exact words that answer, in an article named by its file (`name.md`, `name.jsonl#id`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    article: str = Field(min_length=1)
+    quote: str = Field(min_length=1)
+
+
+class QuestionRow(BaseModel):
+    """One line of `questions.jsonl`; docs/evaluation.md explains each field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    type: QuestionType
+    answer: str | None
+    answer_keys: tuple[tuple[Key, ...], ...]
+    gold: tuple[GoldQuote, ...]
+    unanswerable: Unanswerable | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Where an answer stands: `article.text[span.start:span.end]` is the quote."""
+
+    article_id: ArticleId
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledQuestion:
+    """A question with its gold spans; `unanswerable` says why there are none."""
+
+    row: QuestionRow
+    gold: tuple[Gold, ...]
+
+    @property
+    def split(self) -> Split:
+        """The half of the set that the question is in, by its id: stable when questions are added."""
+        return "tune" if hashlib.sha256(self.row.id.encode()).digest()[0] % 2 else "held_out"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Questions and the articles that they are about."""
+
+    name: str
+    articles: tuple[Article, ...]
+    questions: tuple[LabelledQuestion, ...]
+
+
+def load_question_set(folder: Path = SHIPPED) -> QuestionSet:
+    """Load a question set and find every gold quote in its article.
+
+    Raises:
+        DatasetError: A line is malformed, an id occurs twice, an article is refused or missing, a quote does
+            not stand in its article exactly once, or an answer key in none of its question's quotes.
+    """
+    articles = _load_articles(folder / "articles")
+    rows = _load_rows(folder / "questions.jsonl")
+    questions = tuple(_label(row, articles) for row in rows)
+    unique = {article.id: article for article in articles.values()}
+    name = "shipped" if folder == SHIPPED else folder.resolve().name
+    return QuestionSet(name, tuple(unique.values()), questions)
+
+
+def _load_articles(folder: Path) -> dict[str, Article]:
+    files, refusals = find_files([folder])
+    if refusals:
+        raise DatasetError(f"{refusals[0].name}: {refusals[0].reason}")
+    articles: dict[str, Article] = {}
+    for file in files:
+        try:
+            read = read_file(file)
+            prepared = [prepare(raw) for raw in read.articles]
+        except RefusedInput as error:
+            raise DatasetError(f"{file}: {error}") from error
+        if read.refusals:
+            raise DatasetError(f"{read.refusals[0].name}: {read.refusals[0].reason}")
+        for article in prepared:
+            name = file.name if len(prepared) == 1 else f"{file.name}#{article.external_id}"
+            articles[name] = article
+    return articles
+
+
+def _load_rows(file: Path) -> list[QuestionRow]:
+    rows: list[QuestionRow] = []
+    seen: set[str] = set()
+    for number, line in read_lines(file):
+        row = parse_line(QuestionRow, line, f"{file} line {number}")
+        if row.id in seen:
+            raise DatasetError(f"{file} line {number}: the id {row.id!r} occurs twice")
+        seen.add(row.id)
+        rows.append(row)
+    return rows
+
+
+def read_lines(file: Path) -> list[tuple[int, str]]:
+    """Give the lines of a file of a set, numbered from 1.
+
+    Raises:
+        DatasetError: The file is missing, unreadable or not UTF-8.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    # Not splitlines(): a JSON string may hold U+2028 and others that it takes for line ends.
+    return list(enumerate(text.removesuffix("\n").split("\n"), start=1)) if text else []
+
+
+def parse_line(row: type[Row], line: str, place: str) -> Row:
+    """Read one line of JSON; `place` names it in errors.
+
+    Raises:
+        DatasetError: The line is not such a row.
+    """
+    try:
+        return row.model_validate_json(line)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in fault["loc"])
+        raise DatasetError(f"{place}: {field + ': ' if field else ''}{fault['msg']}") from error
+
+
+def _label(row: QuestionRow, articles: dict[str, Article]) -> LabelledQuestion:
+    if (row.unanswerable is None) != bool(row.gold) or bool(row.gold) != bool(row.answer_keys):
+        raise DatasetError(f"question {row.id}: gold quotes and answer keys go together, and not with unanswerable")
+    if (row.unanswerable is None) != (row.type != "unanswerable"):
+        raise DatasetError(f"question {row.id}: the type is {row.type!r}, and unanswerable {row.unanswerable!r}")
+    for key in row.answer_keys:
+        if not has_key(key, [gold.quote for gold in row.gold]):
+            raise DatasetError(f"question {row.id}: none of the answer keys {key} stands in a gold quote")
+    return LabelledQuestion(row, tuple(_find(row.id, gold, articles) for gold in row.gold))
+
+
+def _find(question: str, gold: GoldQuote, articles: dict[str, Article]) -> Gold:
+    article = articles.get(gold.article)
+    if article is None:
+        raise DatasetError(f"question {question}: there is no article {gold.article!r}")
+    found = article.text.count(gold.quote)
+    if found != 1:
+        raise DatasetError(
+            f"question {question}: the quote {gold.quote[:60]!r} stands {found} times in {gold.article!r}, "
+            "expected once"
+        )
+    start = article.text.index(gold.quote)
+    return Gold(article.id, Span(start, start + len(gold.quote)))
+
+
+def has_key(alternatives: Sequence[str], texts: Sequence[str]) -> bool:
+    """Tell whether any of the alternatives of an answer key stands in any of the texts, whatever the case.
+
+    A number must stand there whole: 25 is in neither 250 nor 1.25.
+    """
+    return any(_key_pattern(key).search(text) is not None for key in alternatives for text in texts)
+
+
+def _key_pattern(key: str) -> re.Pattern[str]:
+    before = r"(?<!\d)(?<!\d[.,])" if key[:1].isdigit() else ""
+    after = r"(?![.,]?\d)" if key[-1:].isdigit() else ""
+    return re.compile(before + re.escape(key) + after, re.IGNORECASE)
