@@ -29,7 +29,7 @@ class LiveIndex:
         self._embedder = embedder
         self._searcher: Searcher | None = None
         self._problems: tuple[IndexingError, ...] = ()
-        self._seen: str | None = None
+        self._seen: tuple[str | None, tuple[str, ...]] | None = None
         self._refreshing = threading.Lock()
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -58,8 +58,9 @@ class LiveIndex:
         so.
         """
         with self._refreshing:
-            published = self._catalog.current()
-            if self._searcher is not None and published == self._seen:
+            published = (self._catalog.current(), tuple(self._catalog.names()))
+            # What could not be opened is not read again and again, but as soon as anything is published or gone.
+            if published == self._seen or (self._is_well() and self._seen and published[0] == self._seen[0]):
                 return False
             self._seen = published
             try:
@@ -79,6 +80,9 @@ class LiveIndex:
             self._searcher = opened.value
             log.info("generation opened", generation=opened.name, chunks=opened.value.generation.chunk_count)
             return changed
+
+    def _is_well(self) -> bool:
+        return self._searcher is not None and not self._problems
 
     def watch(self) -> None:
         """Look for new generations in a thread of its own until `close`."""
