@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,32 +34,40 @@ def byline(*arguments, data, check=True, **environment):
 @contextmanager
 def serving(data, *arguments):
     """Start a server on a free port; gives a client, with the process as `client.process`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", "--port", "0", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"BYLINE_DATA": str(data)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    lines = []
-    try:
-        for line in process.stderr:
-            lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                break
-        else:
-            pytest.fail("the server ended before it was ready:\n" + "".join(lines))
-        with httpx.Client(base_url=found.group(), timeout=30) as client:
-            client.process = process
-            yield client
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+    # Into a file: a pipe that nobody reads fills up, and the server would wait for its log.
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve", "--port", "0", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"BYLINE_DATA": str(data)},
+            stderr=log,
+        )
         try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            pytest.fail("the server did not end within 15 s of SIGTERM")
+            with httpx.Client(base_url=_address(process, Path(log.name)), timeout=30) as client:
+                client.process = process
+                yield client
         finally:
-            process.stderr.close()
+            _stop(process)
+
+
+def _address(process, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        said = log.read_text(encoding="utf-8")
+        if found := re.search(r"http://127\.0\.0\.1:\d+", said):
+            return found.group()
+        if process.poll() is not None:
+            pytest.fail(f"the server ended before it was ready:\n{said}")
+        time.sleep(0.05)
+    return pytest.fail(f"the server was not ready within 60 s:\n{said}")
+
+
+def _stop(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        pytest.fail("the server did not end within 15 s of SIGTERM")
