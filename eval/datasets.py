@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -22,7 +23,9 @@ from ingest.readers import read_file
 
 SHIPPED = Path(__file__).parent / "data"
 
-QuestionType = Literal["fact", "indirect", "multi", "list", "time", "attribution", "number", "unanswerable"]
+QuestionType = Literal[
+    "fact", "indirect", "multi", "list", "time", "attribution", "number", "conflict", "follow_up", "unanswerable"
+]
 Unanswerable = Literal["off_topic", "not_stated", "false_premise"]
 Split = Literal["tune", "held_out"]
 
@@ -44,6 +47,15 @@ class GoldQuote(BaseModel):
     quote: str = Field(min_length=1)
 
 
+class EarlierTurn(BaseModel):
+    """One message of the conversation before a question."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: str = Field(min_length=1)
+
+
 class QuestionRow(BaseModel):
     """One line of `questions.jsonl`; docs/evaluation.md explains each field."""
 
@@ -56,6 +68,8 @@ class QuestionRow(BaseModel):
     answer_keys: tuple[tuple[Key, ...], ...]
     gold: tuple[GoldQuote, ...]
     unanswerable: Unanswerable | None
+    history: tuple[EarlierTurn, ...] = ()
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,10 @@ def _label(row: QuestionRow, articles: dict[str, Article]) -> LabelledQuestion:
         raise DatasetError(f"question {row.id}: gold quotes and answer keys go together, and not with unanswerable")
     if (row.unanswerable is None) != (row.type != "unanswerable"):
         raise DatasetError(f"question {row.id}: the type is {row.type!r}, and unanswerable {row.unanswerable!r}")
+    if row.type == "follow_up" and not row.history:
+        raise DatasetError(f"question {row.id}: a follow-up needs the history that it follows")
+    if row.type == "conflict" and min(len(row.gold), len(row.answer_keys)) < 2:
+        raise DatasetError(f"question {row.id}: a conflict needs a gold quote and an answer key for each position")
     for key in row.answer_keys:
         if not has_key(key, [gold.quote for gold in row.gold]):
             raise DatasetError(f"question {row.id}: none of the answer keys {key} stands in a gold quote")

@@ -18,6 +18,7 @@ from eval.datasets import LabelledQuestion
 from eval.retrieval import Ranking, Scored
 from index.manifest import Manifest
 from service.answering.answer import Citation
+from service.answering.reply import Turn
 from service.assistant import Assistant
 from service.settings import Settings
 
@@ -111,10 +112,12 @@ def ask_all(
     *,
     on_question: Callable[[], None] = lambda: None,
 ) -> list[Judged]:
-    """Ask every question by itself, without history, and mark each answer."""
+    """Ask every question by itself, with only the history that it brings, and mark each answer."""
     judged: list[Judged] = []
     for question in questions:
-        reply = assistant.ask(question.row.question)
+        row = question.row
+        history = [Turn(turn.role, turn.content) for turn in row.history]
+        reply = assistant.ask(row.question, history=history, as_of=row.as_of)
         judged.append(judge(question, reply.answer, total_ms=reply.timings.total))
         on_question()
     return judged
