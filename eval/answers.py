@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import get_args
 
-from eval.datasets import Gold, LabelledQuestion, QuestionType, Split, Unanswerable, has_key
+from eval.sets.questions import Gold, LabelledQuestion, QuestionType, Split, Unanswerable, has_key
 from ingest.article import ArticleId, Span
 from service.answering.answer import Answer, Citation
 

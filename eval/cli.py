@@ -43,7 +43,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Run a set with the settings of this process and print its figures."""
-    from eval.beir import is_beir
+    from eval.sets.beir import is_beir
 
     settings = load_settings(data=data or context.obj)
     folder = _folder(set_name)
@@ -58,7 +58,7 @@ def run(
 
 
 def _folder(set_name: str) -> Path:
-    from eval.datasets import SHIPPED
+    from eval.sets.questions import SHIPPED
 
     if set_name == "shipped":
         return SHIPPED
@@ -74,8 +74,8 @@ def _folder(set_name: str) -> Path:
 def measure_answers(folder: Path, settings: Settings, split: Part) -> AnswerRun:
     """Answer the questions of a set as the service would, and judge the answers."""
     from eval.answers import summarise_groups, verbatim
-    from eval.datasets import load_question_set
     from eval.runs import AnswerRun, ask_all, circumstances
+    from eval.sets.questions import load_question_set
     from index.embedding import load_embedder
     from service.assembly import open_assistant
 
@@ -95,9 +95,9 @@ def measure_answers(folder: Path, settings: Settings, split: Part) -> AnswerRun:
 
 def measure_retrieval(folder: Path, settings: Settings) -> RetrievalRun:
     """Search for the queries of a BEIR folder in every mode, and score the rankings of articles."""
-    from eval.beir import load_beir
     from eval.retrieval import MODES, reciprocal_rank_fusion, score, search_all
     from eval.runs import RetrievalRun, circumstances
+    from eval.sets.beir import load_beir
     from index.embedding import load_embedder
     from index.generation import Generation
     from index.searcher import Searcher

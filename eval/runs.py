@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.answers import Figure, Judged, Summary, judge
-from eval.datasets import LabelledQuestion
 from eval.retrieval import Ranking, Scored
+from eval.sets.questions import LabelledQuestion
 from index.manifest import Manifest
 from service.answering.answer import Citation
 from service.answering.reply import Turn

@@ -7,7 +7,7 @@ one was made with the same model and settings; all others are cut and embedded a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -85,22 +85,30 @@ class _Cut:
         ]
 
 
-def chunking_record(chunking: ChunkingSettings) -> dict[str, int | str]:
-    """Give what a manifest says of how articles were cut: the settings and the version of the rules."""
+def chunking_record(chunking: ChunkingSettings, *, sentences: bool = True) -> dict[str, int | str]:
+    """Give what a manifest says of how articles were cut: the settings and the versions of the rules (0: none)."""
     return {
-        **asdict(chunking),
+        **{name: int(value) for name, value in asdict(chunking).items()},
         "chunking_version": CHUNKING_VERSION,
-        "sentences_version": SENTENCES_VERSION,
+        "sentences_version": SENTENCES_VERSION if sentences else 0,
     }
 
 
 class Builder:
-    """Makes generations with one embedding model and one setting of chunk sizes."""
+    """Makes generations with one embedding model and one setting of chunk sizes.
 
-    def __init__(self, catalog: Catalog, embedder: Embedder, chunking: ChunkingSettings) -> None:
+    Without `sentences` a generation holds chunks alone: enough to rank passages, not to answer, and made in about
+    half the time.
+    """
+
+    def __init__(
+        self, catalog: Catalog, embedder: Embedder, chunking: ChunkingSettings, *, sentences: bool = True
+    ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._chunking = chunking
+        self._sentences = sentences
+        self._record_of_chunking = chunking_record(chunking, sentences=sentences)
 
     def build(
         self,
@@ -165,7 +173,7 @@ class Builder:
         """Tell whether a generation was made with this model and these settings, so that its vectors can be kept."""
         manifest = generation.manifest
         same_model = manifest.embedding.model_sha256 == self._embedder.model_sha256
-        return same_model and manifest.chunking == chunking_record(self._chunking)
+        return same_model and manifest.chunking == self._record_of_chunking
 
     def _index(
         self, articles: list[Article], reusable: Generation | None, steps: _Steps
@@ -191,13 +199,14 @@ class Builder:
 
     def _cut(self, article: Article) -> _Cut:
         count = self._embedder.count_tokens
-        title = embedded_title(article.title, count)
+        title = embedded_title(article.title, count) if self._chunking.with_title else ""
         room = self._embedder.max_tokens - count([title])[0]
         longest = min(self._chunking.max_tokens, room)
-        settings = ChunkingSettings(longest, min(self._chunking.overlap_tokens, longest - 1))
+        overlap = min(self._chunking.overlap_tokens, longest - 1)
+        settings = replace(self._chunking, max_tokens=longest, overlap_tokens=overlap)
         sentences = fit_sentences(article.text, split_sentences(article.text), max_tokens=longest, count_tokens=count)
         chunks = chunk_article(article, sentences, settings=settings, count_tokens=count)
-        return _Cut(article, title, tuple(chunks), tuple(sentences))
+        return _Cut(article, title, tuple(chunks), tuple(sentences) if self._sentences else ())
 
     def _embed(self, cuts: list[_Cut], done: int, total: int, steps: _Steps) -> Iterable[IndexedArticle]:
         texts = [text for cut in cuts for text in cut.texts()]
@@ -223,14 +232,14 @@ class Builder:
     def _publish(self, indexed: list[IndexedArticle], steps: _Steps) -> str:
         steps.at("write", 0, 1)
         staged = self._catalog.stage()
-        write_generation(staged, indexed, dimension=self._embedder.dimension)
+        write_generation(staged, indexed, dimension=self._embedder.dimension, with_title=self._chunking.with_title)
         seal(
             staged,
             UnsealedManifest(
                 generation=generation_of(staged),
                 built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 embedding=self._record(),
-                chunking=chunking_record(self._chunking),
+                chunking=self._record_of_chunking,
                 cleaning_version=CLEANING_VERSION,
                 counts=Counts(
                     articles=len(indexed),

@@ -55,7 +55,9 @@ class IndexedArticle:
     sentence_vectors: HalfVectors
 
 
-def write_generation(folder: Path, articles: Sequence[IndexedArticle], *, dimension: int) -> None:
+def write_generation(
+    folder: Path, articles: Sequence[IndexedArticle], *, dimension: int, with_title: bool = True
+) -> None:
     """Write the files of a generation into a staged folder; sealing and publishing them is not done here."""
     with (folder / ARTICLES_FILE).open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(a.article.to_json(), ensure_ascii=False) + "\n" for a in articles)
@@ -71,7 +73,11 @@ def write_generation(folder: Path, articles: Sequence[IndexedArticle], *, dimens
     halves = [no_vectors.astype(np.float16), *(a.sentence_vectors for a in articles)]
     _save(folder / SENTENCE_VECTORS_FILE, np.concatenate(halves))
     write_dense(np.concatenate([no_vectors, *(a.chunk_vectors for a in articles)]), folder / DENSE_FILE)
-    texts = [embedded_text(a.article.title, c.span.of(a.article.text)) for a in articles for c in a.chunks]
+    texts = [
+        embedded_text(a.article.title if with_title else "", c.span.of(a.article.text))
+        for a in articles
+        for c in a.chunks
+    ]
     write_lexical(texts, folder / LEXICAL_FOLDER)
 
 

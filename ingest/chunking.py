@@ -27,10 +27,14 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class ChunkingSettings:
-    """How long a chunk may be and how much of it the next one repeats, in tokens of the embedding model."""
+    """How long a chunk may be and how much of it the next one repeats, in tokens of the embedding model.
+
+    `with_title` says whether the article's title is embedded and searched with each chunk.
+    """
 
     max_tokens: int
     overlap_tokens: int
+    with_title: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap_tokens < self.max_tokens:

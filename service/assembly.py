@@ -61,7 +61,13 @@ def open_assistant(settings: Settings, catalog: Catalog, embedder: Embedder) -> 
     """Open the published generation, if there is one, and what answers from it."""
     live = LiveIndex(catalog, embedder)
     live.refresh()
-    return live, Assistant(live, ExtractiveAnswerer(max_sentences=settings.answer_sentences))
+    extractive = ExtractiveAnswerer(max_sentences=settings.answer_sentences)
+    return live, Assistant(live, extractive, passages=settings.answer_passages)
+
+
+def chunking_settings(settings: Settings) -> ChunkingSettings:
+    """Give how articles are cut by the settings."""
+    return ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens, settings.chunk_title)
 
 
 def build_index(
@@ -78,8 +84,7 @@ def build_index(
     The embedding model is loaded only if there is something to embed, and apart from the one that a server asks
     questions with: they must not wait for a batch of passages.
     """
-    chunking = ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens)
-    return Builder(catalog, LazyEmbedder(settings.embedding_model), chunking).build(
+    return Builder(catalog, LazyEmbedder(settings.embedding_model), chunking_settings(settings)).build(
         library.all,
         full=full,
         keep=settings.keep_generations,
@@ -92,7 +97,7 @@ def index_is_stale(manifest: Manifest, settings: Settings) -> str | None:
     """Say which setting differs from those that a generation was made with; None where all are the same."""
     if manifest.embedding.model_sha256 != check_model(settings.embedding_model).model_sha256:
         return f"the embedding model is now {settings.embedding_model!r}, the index has {manifest.embedding.model!r}"
-    chunking = ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens)
+    chunking = chunking_settings(settings)
     if manifest.chunking != chunking_record(chunking):
         return f"chunks are now made by {chunking_record(chunking)}, those of the index by {manifest.chunking}"
     return None

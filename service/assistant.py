@@ -15,9 +15,6 @@ from service.answering.reply import Reply, Timings, Turn
 from service.errors import ServiceError
 from service.live_index import LiveIndex
 
-ANSWER_HITS = 12
-"""Chunks that an answer may draw on."""
-
 
 class AnswererUnavailable(ServiceError):
     """The answerer that was asked for is not set up."""
@@ -33,10 +30,14 @@ class Found:
 
 
 class Assistant:
-    """Answers questions. Its methods compute and block: call them outside of an event loop."""
+    """Answers questions out of the best `passages` chunks.
 
-    def __init__(self, live: LiveIndex, extractive: ExtractiveAnswerer) -> None:
+    Its methods compute and block: call them outside of an event loop.
+    """
+
+    def __init__(self, live: LiveIndex, extractive: ExtractiveAnswerer, *, passages: int = 12) -> None:
         self._live = live
+        self._passages = passages
         self._extractive = extractive
 
     def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None) -> Found:
@@ -79,7 +80,7 @@ class Assistant:
         started = time.perf_counter()
         searcher = self._live.searcher()
         question = stand_alone(message, history)
-        result = searcher.search(question, top_k=ANSWER_HITS, filters=_until(filters or Filters(), as_of))
+        result = searcher.search(question, top_k=self._passages, filters=_until(filters or Filters(), as_of))
         searched = time.perf_counter()
         answer = self._extractive.answer(question, result, searcher.generation, max_citations=max_citations)
         return Reply(

@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     chunk_overlap_tokens: int = Field(
         default=40, ge=0, le=4096, description="Whole sentences up to this many tokens are repeated."
     )
+    chunk_title: bool = Field(
+        default=True, description="The article's title is embedded and searched with each of its chunks."
+    )
+    answer_passages: int = Field(default=12, ge=1, le=100, description="Chunks that an answer may draw on.")
     answer_sentences: int = Field(default=4, ge=1, le=10, description="Most sentences of an extractive answer.")
     host: str = Field(default="127.0.0.1", min_length=1, description="Where the server listens: loopback only.")
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free one.")

@@ -10,7 +10,7 @@ import time
 import pytest
 from processes import SHARED_ARTICLES, byline, serving
 
-from eval.datasets import load_question_set
+from eval.sets.questions import load_question_set
 
 pytestmark = [pytest.mark.model, pytest.mark.server]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from eval.answers import Figure, judge, summarise, summarise_groups, verbatim
-from eval.datasets import Gold, LabelledQuestion, QuestionRow
+from eval.sets.questions import Gold, LabelledQuestion, QuestionRow
 from ingest.article import ArticleId, ChunkId, Span
 from service.answering.answer import Answer, AnswerSentence, Citation
 

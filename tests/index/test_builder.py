@@ -150,6 +150,24 @@ class TestFirstBuild:
         texts = first[2].texts
         assert texts.count("About one\nRain fell.") == texts.count("Rain fell.") == 1
 
+    def test_a_title_that_is_left_out_is_neither_embedded_nor_searched(self, tmp_path, embedder):
+        watched, catalog = Watched(embedder), Catalog(tmp_path)
+        untitled = ChunkingSettings(60, 12, with_title=False)
+        Builder(catalog, watched, untitled).build(library(article("one", "Rain fell.", title="About Zanzibar")))
+        assert watched.texts == ["Rain fell.", "Rain fell."]
+        lexical = current(catalog).value.lexical
+        assert lexical.scores("rain").max() > 0
+        assert lexical.scores("Zanzibar").max() == 0
+
+    def test_without_sentences_only_chunks_are_embedded(self, catalog, watched):
+        report = Builder(catalog, watched, CHUNKING, sentences=False).build(library(*ARTICLES))
+        generation = current(catalog).value
+        assert report.built
+        assert generation.manifest.counts.sentences == 0
+        assert len(watched.texts) == generation.chunk_count == report.chunks_embedded
+        again = Builder(catalog, watched, CHUNKING).build(library(*ARTICLES))
+        assert (again.built, again.chunks_reused) == (True, 0)
+
     def test_chunks_never_exceed_what_a_model_of_short_input_reads(self, tmp_path, embedder):
         """The settings ask for more than is left of 64 tokens beside the title."""
         short = Watched(embedder, max_tokens=64)
@@ -218,6 +236,7 @@ class TestNextBuild:
         [
             (ChunkingSettings(50, 12), {}),
             (ChunkingSettings(60, 0), {}),
+            (ChunkingSettings(60, 12, with_title=False), {}),
             (CHUNKING, {"model_sha256": "0" * 64}),
         ],
     )

@@ -152,6 +152,7 @@ class TestContents:
         assert manifest.chunking == {
             "max_tokens": 40,
             "overlap_tokens": 10,
+            "with_title": 1,
             "chunking_version": CHUNKING_VERSION,
             "sentences_version": SENTENCES_VERSION,
         }

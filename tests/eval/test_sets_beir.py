@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from eval.beir import is_beir, load_beir
-from eval.datasets import DatasetError
+from eval.sets.beir import is_beir, load_beir
+from eval.sets.lines import DatasetError
 
 CORPUS = [
     {"_id": "d1", "title": "Ferry", "text": "The ferry to Hallin stopped.", "metadata": {}},

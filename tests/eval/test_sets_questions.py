@@ -3,7 +3,8 @@ from collections import Counter
 
 import pytest
 
-from eval.datasets import SHIPPED, DatasetError, has_key, load_question_set
+from eval.sets.lines import DatasetError
+from eval.sets.questions import SHIPPED, has_key, load_question_set
 
 ARTICLE = "# Ferry to Hallin stops\n\nThe ferry to Hallin stopped on Monday.\n\nThe harbour cost 250 crowns. It is 250 m long.\n"
 QUESTION = {

@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ingest.article import Article, ArticleId, IngestError, RefusedInput, Span
+from eval.sets.lines import DatasetError, parse_line, read_lines
+from ingest.article import Article, ArticleId, RefusedInput, Span
 from ingest.folders import find_files
 from ingest.intake import prepare
 from ingest.readers import read_file
 
-SHIPPED = Path(__file__).parent / "data"
+SHIPPED = Path(__file__).parents[1] / "data"
 
 QuestionType = Literal[
     "fact", "indirect", "multi", "list", "time", "attribution", "number", "conflict", "follow_up", "unanswerable"
@@ -31,11 +32,6 @@ Split = Literal["tune", "held_out"]
 
 
 Key = Annotated[str, Field(min_length=1)]
-Row = TypeVar("Row", bound=BaseModel)
-
-
-class DatasetError(IngestError):
-    """A question set is malformed; the message names the file, the question and the fault."""
 
 
 class GoldQuote(BaseModel):
@@ -146,34 +142,6 @@ def _load_rows(file: Path) -> list[QuestionRow]:
         seen.add(row.id)
         rows.append(row)
     return rows
-
-
-def read_lines(file: Path) -> list[tuple[int, str]]:
-    """Give the lines of a file of a set, numbered from 1.
-
-    Raises:
-        DatasetError: The file is missing, unreadable or not UTF-8.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    # Not splitlines(): a JSON string may hold U+2028 and others that it takes for line ends.
-    return list(enumerate(text.removesuffix("\n").split("\n"), start=1)) if text else []
-
-
-def parse_line(row: type[Row], line: str, place: str) -> Row:
-    """Read one line of JSON; `place` names it in errors.
-
-    Raises:
-        DatasetError: The line is not such a row.
-    """
-    try:
-        return row.model_validate_json(line)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(f"{place}: {field + ': ' if field else ''}{fault['msg']}") from error
 
 
 def _label(row: QuestionRow, articles: dict[str, Article]) -> LabelledQuestion:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eval.datasets import DatasetError, parse_line, read_lines
+from eval.sets.lines import DatasetError, parse_line, read_lines
 from ingest.article import Article, RefusedInput
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
