@@ -1,129 +1,113 @@
-"""Metrics of answers whose questions have known ones. Pure functions of what was asked and what was answered."""
+"""Metrics of one answer whose question has a known one. Pure functions of what was asked and what was answered."""
 
 from __future__ import annotations
 
+import re
+import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean, median
-from typing import get_args
+from statistics import fmean
 
-from eval.sets.questions import Gold, LabelledQuestion, QuestionType, Split, Unanswerable, has_key
+from eval.sets.questions import Gold, LabelledQuestion, has_key
+from index.lexical import terms
 from ingest.article import ArticleId, Span
-from service.answering.answer import Answer, Citation
+from service.answering.answer import Answer, AnswerSentence, Citation
 
-GROUPINGS: tuple[tuple[str, ...], ...] = (
-    ("all",),
-    get_args(Split),
-    tuple(kind for kind in get_args(QuestionType) if kind != "unanswerable"),
-    get_args(Unanswerable),
-)
-"""The groups that figures are given for: the whole, the halves, the types of question, why there is no answer."""
+SUPPORTED_WORDS = 0.8
+"""Least share of a sentence's words that its quotes must hold; its numbers must all stand there."""
 
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One question's answer with its marks.
-
-    `keys` is the share of answer keys found; `precision` the share of citations that overlap a gold span;
-    `recall` the share of gold spans that a citation overlaps. All three are None where no answer was due or
-    none was given, except that `keys` and `recall` are 0 for an answer that was due and not given.
-    """
-
-    question: LabelledQuestion
-    answer: Answer
-    keys: float | None
-    precision: float | None
-    recall: float | None
-    total_ms: float
-
-    @property
-    def answered(self) -> bool:
-        """Whether an answer was given."""
-        return self.answer.status != "abstained"
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation + "“”‘’–—…")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A mean (or, for times, a median) over `n` cases; None over none, which is not the same as 0."""
-
-    value: float | None
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of some judged answers; docs/evaluation.md says what each means.
-
-    Abstention counts an unanswerable question as the thing to find: precision over abstentions, recall over
-    unanswerable questions.
-    """
-
-    keys: Figure
-    all_keys: Figure
-    citation_precision: Figure
-    citation_recall: Figure
-    sentences: Figure
-    abstained: Figure
-    abstention_precision: Figure
-    abstention_recall: Figure
-    median_ms: Figure
-
-
-def judge(question: LabelledQuestion, answer: Answer, *, total_ms: float) -> Judged:
-    """Mark one answer."""
-    if question.row.unanswerable is not None:
-        return Judged(question, answer, None, None, None, total_ms)
-    # The sentences, not the text: its citation marks are numbers too. An uncited sentence earns nothing.
-    said = [sentence.text for sentence in answer.sentences if sentence.citations]
-    cited = [any(_holds(citation, gold) for gold in question.gold) for citation in answer.citations]
-    return Judged(
-        question=question,
-        answer=answer,
-        keys=fmean(has_key(key, said) for key in question.row.answer_keys),
-        precision=fmean(cited) if cited else None,
-        recall=fmean(any(_holds(citation, gold) for citation in answer.citations) for gold in question.gold),
-        total_ms=total_ms,
-    )
-
-
-def summarise(judged: Sequence[Judged]) -> Summary:
-    """Give the figures over some judged answers."""
-    due = [one for one in judged if one.question.row.unanswerable is None]
-    undue = [one for one in judged if one.question.row.unanswerable is not None]
-    declined = [one for one in judged if not one.answered]
-    times = [one.total_ms for one in judged]
-    return Summary(
-        keys=_mean([one.keys for one in due]),
-        all_keys=_mean([one.keys == 1 for one in due]),
-        citation_precision=_mean([one.precision for one in due]),
-        citation_recall=_mean([one.recall for one in due]),
-        sentences=_mean([len(one.answer.sentences) for one in judged if one.answered]),
-        abstained=_mean([not one.answered for one in judged]),
-        abstention_precision=_mean([one.question.row.unanswerable is not None for one in declined]),
-        abstention_recall=_mean([not one.answered for one in undue]),
-        median_ms=Figure(median(times) if times else None, len(times)),
-    )
-
-
-def summarise_groups(judged: Sequence[Judged]) -> dict[str, Summary]:
-    """Give the figures of every group of `GROUPINGS` that has questions; there is always `all`."""
-    members: dict[str, list[Judged]] = {name: [] for names in GROUPINGS for name in names}
-    for one in judged:
-        row = one.question.row
-        for name in ("all", one.question.split, row.unanswerable or row.type):
-            members[name].append(one)
-    return {name: summarise(ones) for name, ones in members.items() if ones or name == "all"}
-
-
-def verbatim(answers: Sequence[Answer], texts: Mapping[ArticleId, str]) -> Figure:
-    """Give the share of citations, those beside an abstention included, that are the exact words of an article.
+def judge(question: LabelledQuestion, answer: Answer, texts: Mapping[ArticleId, str]) -> dict[str, float]:
+    """Give the metrics of one answer that apply to it, by the names of `eval.metrics.ANSWER_METRICS`.
 
     Args:
-        answers: Any number.
-        texts: The text of every article of the library, which is not where the answerer read.
+        question: The question with what is known of its answer.
+        answer: What was answered.
+        texts: The text of every article of the set, which is not where the answerer read.
     """
-    citations = [citation for answer in answers for citation in (*answer.citations, *answer.nearest)]
-    return _mean([_is_verbatim(citation, texts) for citation in citations])
+    answered = answer.status != "abstained"
+    found: dict[str, float] = {}
+    shown = (*answer.citations, *answer.nearest)
+    if shown:
+        found["verbatim"] = fmean(_is_verbatim(citation, texts) for citation in shown)
+    if answer.sentences:
+        found["supported"] = fmean(sentence_supported(sentence, answer.citations) for sentence in answer.sentences)
+    if question.row.unanswerable is not None:
+        found["declined"] = float(not answered)
+    else:
+        found |= _due(question, answer)
+    if question.row.type == "conflict":
+        found["conflict_shown"] = float(_shows_conflict(question, answer))
+    elif answered:
+        found["conflict_false"] = float(bool(answer.conflicts))
+    return found
+
+
+def _due(question: LabelledQuestion, answer: Answer) -> dict[str, float]:
+    """Give the metrics of a question that has an answer; one that was not given scores 0."""
+    found = {"answered": float(answer.status != "abstained")}
+    # The sentences, not the text: its citation marks are numbers too. An uncited sentence earns nothing.
+    said = [sentence.text for sentence in answer.sentences if sentence.citations]
+    if question.row.answer_keys:
+        found["keys"] = fmean(has_key(key, said) for key in question.row.answer_keys)
+        found["all_keys"] = float(found["keys"] == 1)
+    if question.row.answer is not None:
+        found["token_f1"] = token_f1(" ".join(said), question.row.answer)
+    if answer.citations:
+        found["citation_precision"] = fmean(is_right(citation, question.gold) for citation in answer.citations)
+    found["citation_recall"] = fmean(is_cited(gold, answer.citations) for gold in question.gold)
+    return found
+
+
+def is_right(citation: Citation, gold: Sequence[Gold]) -> bool:
+    """Tell whether a citation shares at least one character with a gold quote."""
+    return any(_overlap(citation, one) for one in gold)
+
+
+def is_cited(gold: Gold, citations: Sequence[Citation]) -> bool:
+    """Tell whether any citation shares at least one character with a gold quote."""
+    return any(_overlap(citation, gold) for citation in citations)
+
+
+def _overlap(citation: Citation, gold: Gold) -> bool:
+    return citation.article_id == gold.article_id and Span(citation.start, citation.end).overlaps(gold.span)
+
+
+def sentence_supported(sentence: AnswerSentence, citations: Sequence[Citation]) -> bool:
+    """Tell whether the quotes that a sentence cites bear it out.
+
+    They do if the sentence stands in one of them, or if together they hold every number of it and at least
+    `SUPPORTED_WORDS` of its content words (stemmed). Cheap and strict on numbers; it knows nothing of negation.
+    """
+    quotes = [citation.quote for citation in citations if citation.number in sentence.citations]
+    if any(sentence.text in quote for quote in quotes):
+        return True
+    held = " ".join(quotes)
+    if not set(_NUMBER.findall(sentence.text)) <= set(_NUMBER.findall(held)):
+        return False
+    words = terms(sentence.text)
+    known = set(terms(held))
+    return bool(quotes) and sum(word in known for word in words) >= SUPPORTED_WORDS * len(words)
+
+
+def token_f1(said: str, expected: str) -> float:
+    """Give the harmonic mean of precision and recall of the words, in [0, 1], without articles and punctuation.
+
+    Source: Rajpurkar, Zhang, Lopyrev, Liang, EMNLP 2016 (SQuAD), section 6.1 and its evaluation script.
+    """
+    given, wanted = Counter(_words(said)), Counter(_words(expected))
+    shared = (given & wanted).total()
+    if not given or not wanted:
+        return float(given == wanted)
+    return 2 * shared / (given.total() + wanted.total())
+
+
+def _words(text: str) -> list[str]:
+    return _ARTICLES.sub(" ", text.casefold().translate(_PUNCTUATION)).split()
 
 
 def _is_verbatim(citation: Citation, texts: Mapping[ArticleId, str]) -> bool:
@@ -131,10 +115,9 @@ def _is_verbatim(citation: Citation, texts: Mapping[ArticleId, str]) -> bool:
     return bool(citation.quote) and text[citation.start : citation.end] == citation.quote
 
 
-def _holds(citation: Citation, gold: Gold) -> bool:
-    return citation.article_id == gold.article_id and Span(citation.start, citation.end).overlaps(gold.span)
-
-
-def _mean(values: Sequence[float | None]) -> Figure:
-    known = [value for value in values if value is not None]
-    return Figure(fmean(known) if known else None, len(known))
+def _shows_conflict(question: LabelledQuestion, answer: Answer) -> bool:
+    """Tell whether one conflict of the answer holds every position that the question's keys name."""
+    return any(
+        all(has_key(key, [position.value for position in conflict.positions]) for key in question.row.answer_keys)
+        for conflict in answer.conflicts
+    )

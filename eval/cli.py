@@ -1,177 +1,252 @@
-"""`byline eval`: ask the questions of a set and show how well they were answered.
+"""`byline eval`: ask the questions of a set, show how well they were answered, and whether that got better.
 
 What is heavy is imported inside the functions, so that `byline --help` stays fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from eval.runs import AnswerRun, RetrievalRun
-    from index.catalog import Catalog
-    from index.embedding import Embedder
-    from ingest.article import Article
+    from eval.records import Run
+    from eval.watching import Watch
 
 Part = Literal["tune", "held_out", "all"]
+Mode = Literal["hybrid", "dense", "lexical"]
+Unit = Literal["chunk", "article"]
+
+SetOption = Annotated[
+    str, typer.Option("--set", metavar="NAME|PATH", help="'shipped', or a set: docs/evaluation.md lists the forms.")
+]
+DataOption = Annotated[Path | None, typer.Option(help="The data folder (also BYLINE_DATA).", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ModeOption = Annotated[Mode | None, typer.Option(help="Rank by this mode alone, and answer nothing.")]
+OutOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")]
 
 app = typer.Typer(help="Measure retrieval and answers on questions whose answers are known.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    # Without a callback typer would make the only command the whole app.
+    # Without a callback typer would make a single command the whole app.
     pass
 
 
 @app.command()
 def run(
     context: typer.Context,
-    set_name: Annotated[
-        str, typer.Option("--set", metavar="NAME|DIR", help="'shipped', or a folder: a question set or BEIR.")
-    ] = "shipped",
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the run to this JSON file.")] = None,
+    set_name: SetOption = "shipped",
+    out: OutOption = None,
     split: Annotated[Part, typer.Option(help="Which half of a question set.")] = "all",
-    data: Annotated[Path | None, typer.Option(help="The data folder (also BYLINE_DATA).", show_default=False)] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    mode: ModeOption = None,
+    unit: Annotated[Unit, typer.Option(help="BEIR: rank articles by their best chunk, or as wholes.")] = "chunk",
+    data: DataOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Run a set with the settings of this process and print its figures."""
-    from eval.sets.beir import is_beir
+    from eval.records import write_run
+    from eval.running import run_set
 
     settings = load_settings(data=data or context.obj)
-    folder = _folder(set_name)
+    _require_folder(out)
+    made = run_set(set_name, settings, split=split, mode=mode, unit=unit, watch=_watch())
+    if out is not None:
+        write_run(made, out)
+    _say_run(made, json=json)
+
+
+@app.command()
+def score(
+    context: typer.Context,
+    qrels: Annotated[Path, typer.Argument(help="TREC's judgments: 'query 0 document grade'.", dir_okay=False)],
+    runs: Annotated[list[Path], typer.Argument(help="TREC's runs: 'query Q0 document rank score tag'.")],
+    out: OutOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Score the rankings of other systems with the same metrics."""
+    from eval.ranking import run_trec
+    from eval.records import write_run
+
+    _require_folder(out)
+    made = run_trec(qrels, runs, load_settings(data=context.obj))
+    if out is not None:
+        write_run(made, out)
+    _say_run(made, json=json)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="A", help="The run before.", dir_okay=False)],
+    run_b: Annotated[Path, typer.Argument(metavar="B", help="The run after.", dir_okay=False)],
+    systems: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Which system of each, if there are several.")
+    ] = None,
+    flips: Annotated[int, typer.Option(min=0, help="Most questions shown with both answers.")] = 10,
+    json: JsonOption = False,
+) -> None:
+    """Say what changed from run A to run B, and whether the difference is real."""
+    from eval.compare import compare as compared
+    from eval.records import read_run
+    from eval.tables import comparison_tables, show
+    from service.console import say_json
+
+    first, second = read_run(run_a), read_run(run_b)
+    named = tuple(systems.split(",")) if systems else None
+    if named is not None and len(named) != 2:
+        raise typer.BadParameter("expected two names with a comma between them", param_hint="--systems")
+    found = compared(first, second, systems=(named[0], named[1]) if named else None)
+    if json:
+        say_json(found.document())
+    else:
+        show(comparison_tables(found, flips=flips))
+
+
+@app.command()
+def gate(
+    context: typer.Context,
+    baseline: Annotated[Path | None, typer.Option(dir_okay=False, help="Default: the one of the source.")] = None,
+    run_file: Annotated[Path | None, typer.Option("--run", dir_okay=False, help="Judge this run instead.")] = None,
+    set_name: SetOption = "shipped",
+    out: OutOption = None,
+    update: Annotated[bool, typer.Option("--update", help="Make this run the baseline.")] = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a set and compare it with the baseline; exit 1 if anything is significantly worse."""
+    from eval import gate as gates
+    from eval.records import read_run, write_run
+    from eval.running import run_set
+    from eval.tables import gate_table, show
+    from service.console import note, say, say_json
+
+    settings = load_settings(data=data or context.obj)
+    _require_folder(out)
+    kept = None if update else gates.read_baseline(baseline or gates.BASELINE)
+    made = read_run(run_file) if run_file else run_set(set_name, settings, watch=_watch())
+    if out is not None:
+        write_run(made, out)
+    if kept is None:
+        gates.write_baseline(gates.baseline_of(made), baseline or gates.BASELINE)
+        say(f"{baseline or gates.BASELINE} is now the run of {made.circumstances.git_revision or 'this program'}.")
+        return
+    verdict = gates.gate(kept, made)
+    if json:
+        rows = [{"metric": row.metric.name, "p_adjusted": row.adjusted, "worse": row.worse} for row in verdict.rows]
+        say_json({"passed": verdict.passed, "faults": verdict.faults, "metrics": rows})
+    else:
+        show([gate_table(verdict, made)])
+    for fault in verdict.faults:
+        note(f"The gate is closed: {fault}.")
+    if not verdict.passed:
+        raise typer.Exit(1)
+    note("The gate is open: nothing is significantly worse.")
+
+
+@app.command()
+def sweep(
+    context: typer.Context,
+    grid: Annotated[list[str], typer.Argument(metavar="SETTING=VALUE,VALUE…", help="E.g. chunk_tokens=120,160,200.")],
+    set_name: SetOption = "shipped",
+    by: Annotated[str | None, typer.Option(help="The metric to compare rows by.")] = None,
+    split: Annotated[Part | None, typer.Option(help="Which half; default: tune, all of a set without halves.")] = None,
+    mode: ModeOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a set for each combination of some settings; the first row is what the others are compared with."""
+    from eval.metrics import find_metric
+    from eval.sets.opening import has_halves
+    from eval.sweep import parse_grid
+    from eval.sweep import sweep as swept
+    from eval.tables import show, sweep_table
+    from service.console import say_json
+
+    values = parse_grid(grid)
+    halves = has_halves(set_name)
+    try:
+        metric = find_metric(by or ("keys" if halves and mode is None else "article.nDCG@10"))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--by") from error
+
+    def load(varied: Mapping[str, str]) -> Settings:
+        return load_settings(**({"data": data or context.obj} | dict(varied)))
+
+    half: Part = split or ("tune" if halves else "all")
+    rows = list(swept(set_name, values, load, by=metric.name, split=half, mode=mode, watch=_watch()))
+    if json:
+        say_json({"by": metric.name, "rows": [_sweep_json(dict(row.varied), row.run) for row in rows]})
+    else:
+        show([sweep_table(rows, metric)])
+
+
+def _sweep_json(varied: dict[str, str], run: Run) -> dict[str, Any]:
+    document = run.model_dump(mode="json", include={"circumstances", "figures"})
+    return {"settings": varied} | document
+
+
+@app.command()
+def calibrate(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the model to this file.")],
+    set_names: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME|PATH", help="A question set; more than one may be given.")
+    ] = None,
+    most_declined: Annotated[
+        float, typer.Option(min=0, max=1, help="Most of the answerable questions that may be declined.")
+    ] = 0.1,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit the model that decides when not to answer, on the tune halves of question sets."""
+    from eval.calibration import calibrate as calibrated
+    from eval.calibration import write_model
+    from eval.tables import calibration_table, show
+    from service.console import note, say_json
+
+    settings = load_settings(data=data or context.obj)
+    _require_folder(out)
+    found = calibrated(set_names or ["shipped"], settings, most_declined=most_declined, watch=_watch())
+    write_model(found.model, out)
+    if json:
+        say_json(found.model.model_dump(mode="json"))
+    else:
+        show([calibration_table(found)])
+    note(f"The model is in {out}; name it as the setting abstention_model to use it.")
+
+
+def _require_folder(out: Path | None) -> None:
+    """Refuse a file in a folder that is not there before anything is done."""
     if out is not None and not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
-    if is_beir(folder):
-        if split != "all":
-            raise typer.BadParameter("a BEIR folder has no halves", param_hint="--split")
-        _report_retrieval(measure_retrieval(folder, settings), out, json=json)
-    else:
-        _report_answers(measure_answers(folder, settings, split), out, json=json)
 
 
-def _folder(set_name: str) -> Path:
-    from eval.sets.questions import SHIPPED
+def _say_run(made: Run, *, json: bool) -> None:
+    """Print a run; as JSON without the single results, which its file has. Exit 1 if a quote is not verbatim."""
+    from eval.tables import run_tables, show
+    from service.console import note, say_json
 
-    if set_name == "shipped":
-        return SHIPPED
-    folder = Path(set_name)
-    if not any((folder / name).is_file() for name in ("questions.jsonl", "corpus.jsonl")):
-        raise typer.BadParameter(
-            f"{set_name!r} is neither 'shipped' nor a folder with questions.jsonl or corpus.jsonl",
-            param_hint="--set",
-        )
-    return folder
-
-
-def measure_answers(folder: Path, settings: Settings, split: Part) -> AnswerRun:
-    """Answer the questions of a set as the service would, and judge the answers."""
-    from eval.answers import summarise_groups, verbatim
-    from eval.runs import AnswerRun, ask_all, circumstances
-    from eval.sets.questions import load_question_set
-    from index.embedding import load_embedder
-    from service.assembly import open_assistant
-
-    question_set = load_question_set(folder)
-    asked = [question for question in question_set.questions if split in ("all", question.split)]
-    embedder = load_embedder(settings.embedding_model)
-    catalog = _indexed(question_set.name, question_set.articles, settings, embedder)
-    live, assistant = open_assistant(settings, catalog, embedder)
-    manifest = live.searcher().generation.manifest
-    made = circumstances(folder, set_name=question_set.name, split=split, settings=settings, manifest=manifest)
-    with _bar("asking", len(asked)) as step:
-        judged = ask_all(assistant, asked, on_question=step)
-    texts = {article.id: article.text for article in question_set.articles}
-    exact = verbatim([one.answer for one in judged], texts)
-    return AnswerRun(made, tuple(judged), summarise_groups(judged), exact)
-
-
-def measure_retrieval(folder: Path, settings: Settings) -> RetrievalRun:
-    """Search for the queries of a BEIR folder in every mode, and score the rankings of articles."""
-    from eval.retrieval import MODES, reciprocal_rank_fusion, score, search_all
-    from eval.runs import RetrievalRun, circumstances
-    from eval.sets.beir import load_beir
-    from index.embedding import load_embedder
-    from index.generation import Generation
-    from index.searcher import Searcher
-
-    beir = load_beir(folder)
-    embedder = load_embedder(settings.embedding_model)
-    catalog = _indexed(beir.name, beir.articles, settings, embedder)
-    searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
-    manifest = searcher.generation.manifest
-    made = circumstances(folder, set_name=beir.name, split="all", settings=settings, manifest=manifest)
-    with _bar("searching", len(MODES) * len(beir.queries)) as step:
-        rankings = {str(mode): search_all(searcher, beir.queries, mode, on_query=step) for mode in MODES}
-    # No mode of the product: the usual fusion of its two sides, for our own one to be compared with.
-    rankings["RRF (k=60)"] = {
-        query: reciprocal_rank_fusion([rankings["dense"][query], rankings["lexical"][query]]) for query in beir.queries
-    }
-    scored = {system: score(ranked, beir.qrels) for system, ranked in rankings.items()}
-    return RetrievalRun(made, scored, rankings, beir.excluded)
-
-
-def _indexed(name: str, articles: Sequence[Article], settings: Settings, embedder: Embedder) -> Catalog:
-    from eval.index_cache import indexed
-    from ingest.chunking import ChunkingSettings
-    from service.console import progress_bar
-
-    chunking = ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens)
-    with progress_bar() as step:
-        return indexed(settings.data, name, articles, embedder=embedder, chunking=chunking, on_progress=step)
-
-
-def _report_answers(run: AnswerRun, out: Path | None, *, json: bool) -> None:
-    from eval.tables import answer_lines, answer_table
-    from service.console import note
-    from service.console import out as stdout
-
-    document = run.document()
-    _write(document, out)
     if json:
-        _say_figures(document)
+        say_json(made.model_dump(mode="json", exclude={"results"}))
     else:
-        stdout.print(answer_table(run))
-        stdout.print(answer_lines(run))
-    if run.verbatim.value not in (None, 1):
+        show(run_tables(made))
+    if any(result.metrics.get("verbatim", 1) != 1 for result in made.results):
         note("A citation is not the exact words of its article: that is a bug, whatever the other figures say.")
         raise typer.Exit(1)
 
 
-def _report_retrieval(run: RetrievalRun, out: Path | None, *, json: bool) -> None:
-    from eval.tables import retrieval_table
-    from service.console import note
-    from service.console import out as stdout
+def _watch() -> Watch:
+    """Show the progress of a run on standard error."""
+    from eval.watching import Watch
+    from service.console import progress_bar
 
-    document = run.document()
-    _write(document, out)
-    if json:
-        _say_figures(document)
-        return
-    stdout.print(retrieval_table(run))
-    if run.excluded:
-        note(f"{run.excluded} queries without a relevant article are left out.")
-
-
-def _write(document: dict[str, object], out: Path | None) -> None:
-    import json
-
-    if out is not None:
-        out.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-
-
-def _say_figures(document: dict[str, object]) -> None:
-    """Print a run without the single results, which its file has."""
-    from service.console import say_json
-
-    say_json({name: value for name, value in document.items() if name != "results"})
+    return Watch(building=progress_bar, steps=_bar)
 
 
 @contextmanager

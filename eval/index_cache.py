@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from index.builder import Builder, Progress
+from index.builder import Builder, Progress, chunking_record
 from index.catalog import Catalog
 from index.embedding import Embedder
 from ingest.article import Article
-from ingest.chunking import ChunkingSettings
+from service.assembly import chunking_settings
+from service.settings import Settings
 
 
 def articles_digest(articles: Sequence[Article]) -> str:
@@ -21,22 +22,36 @@ def articles_digest(articles: Sequence[Article]) -> str:
 
 
 def indexed(
-    data: Path,
+    settings: Settings,
     name: str,
     articles: Sequence[Article],
     *,
     embedder: Embedder,
-    chunking: ChunkingSettings,
+    sentences: bool = True,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Catalog:
     """Bring the index of a set up to date in `<data>/eval/<name>-<digest>`; nothing is built where it is.
+
+    The digest is of the articles, the model and the way of cutting: going back to an earlier setting builds nothing.
+    Articles are indexed in the order of their ids, whatever order they came in, so that ties fall alike.
+
+    Args:
+        settings: Of the product: where the data lies, and how articles are cut.
+        name: Of the set.
+        articles: All of the set.
+        embedder: The model of the settings.
+        sentences: Whether answers are wanted; without them a build takes half the time.
+        on_progress: Told of the build.
 
     Raises:
         BuildRunning: Another process is building it.
         StorageFull: No space left.
     """
-    folder = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{articles_digest(articles)[:12]}"
-    catalog = Catalog(data / "eval" / folder)
-    # The builder itself compares model and chunk sizes, so one folder serves runs with any settings.
-    Builder(catalog, embedder, chunking).build(lambda: articles, keep=1, on_progress=on_progress)
+    chunking = chunking_settings(settings)
+    made_from = [articles_digest(articles), embedder.model_sha256, chunking_record(chunking, sentences=sentences)]
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode("ascii")).hexdigest()
+    folder = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{digest[:16]}"
+    catalog = Catalog(settings.data / "eval" / folder)
+    ordered = sorted(articles, key=lambda article: article.id)
+    Builder(catalog, embedder, chunking, sentences=sentences).build(lambda: ordered, keep=1, on_progress=on_progress)
     return catalog

@@ -6,7 +6,7 @@ not the same as 0, so a figure over no cases does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal, get_args
@@ -196,11 +196,3 @@ def _mean_risks(confidences: Numbers, right: Numbers, *, ties: bool = True) -> N
         _, places, counts = np.unique(-confidences[order], return_inverse=True, return_counts=True)
         wrong = (np.bincount(places, weights=wrong) / counts)[places]
     return np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
-
-
-Pick = Callable[[Result], float | None]
-
-
-def metric_of(name: str) -> Pick:
-    """Give what reads a metric off a result; None where it does not apply."""
-    return lambda result: result.metrics.get(name)

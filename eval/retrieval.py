@@ -1,14 +1,17 @@
-"""Metrics of retrieval, by articles: the rankings that searches give, and what judgments say of them."""
+"""Metrics of retrieval: what rankings of articles, chunks and sentences are worth, computed by ir_measures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import ir_measures
 
-from index.searcher import Hit, Mode, Searcher
+from eval.metrics import MEASURES
+from eval.sets.questions import Gold
+from index.generation import Generation
+from index.searcher import Hit
+from ingest.article import ArticleId, Span
 
 DEPTH = 100
 """Hits asked for: with three of one article at most, at least 33 articles where there are so many."""
@@ -16,79 +19,110 @@ DEPTH = 100
 RRF_K = 60
 """The damping that the paper uses, and with it everybody."""
 
-METRICS = {
-    "nDCG@10": ir_measures.nDCG @ 10,
-    "R@10": ir_measures.R @ 10,
-    "RR@10": ir_measures.RR @ 10,
-}
+RELEVANT = 50
+"""From this grade on a chunk counts as relevant for the measures that know only yes and no: half of a gold quote."""
 
-MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
+Level = Literal["article", "chunk", "sentence"]
 
-Ranking = tuple[str, ...]
-"""Ids of articles, best first, each once."""
+Grades = Mapping[str, int]
+"""Grades by document; 0 is not relevant."""
 
-Qrels = Mapping[str, Mapping[str, int]]
+Qrels = Mapping[str, Grades]
+Rankings = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The metrics of one system: per query, and their means over the `n` queries with a relevant article."""
-
-    per_query: Mapping[str, Mapping[str, float]]
-    means: Mapping[str, float]
-    n: int
-
-
-def rank_articles(hits: Iterable[Hit]) -> Ranking:
-    """Give the external ids of the articles of some hits; an article stands where its best chunk does."""
-    return tuple(dict.fromkeys(hit.article.external_id or hit.article.id for hit in hits))
-
-
-def search_all(
-    searcher: Searcher,
-    queries: Mapping[str, str],
-    mode: Mode,
-    *,
-    on_query: Callable[[], None] = lambda: None,
-) -> dict[str, Ranking]:
-    """Search for every query; gives the ranking of each by the query's id."""
-    rankings: dict[str, Ranking] = {}
-    for query, text in queries.items():
-        rankings[query] = rank_articles(searcher.search(text, top_k=DEPTH, mode=mode).hits)
-        on_query()
-    return rankings
-
-
-def score(rankings: Mapping[str, Sequence[str]], qrels: Qrels) -> Scored:
-    """Score rankings by their judgments, with ir_measures.
+def score(rankings: Rankings, qrels: Qrels, *, relevant: int = 1) -> dict[str, dict[str, float]]:
+    """Score rankings by their judgments, with ir_measures over trec_eval.
 
     Args:
-        rankings: Articles of each query, best first; a query that is missing or empty found nothing and scores 0.
-        qrels: Grades by query and article. A query without a relevant article is left out.
+        rankings: Documents of each query, best first; a query that is missing or empty found nothing and scores 0.
+        qrels: Grades by query and document. A query without a relevant document is left out.
+        relevant: Least grade that counts for the measures other than nDCG, which takes the grade as its gain.
+
+    Returns:
+        The values of `MEASURES` by query.
 
     Raises:
-        ValueError: No query has a relevant article, or a ranking names an article twice.
+        ValueError: A ranking names a document twice.
     """
-    counted = {query: dict(grades) for query, grades in qrels.items() if max(grades.values(), default=0) > 0}
-    if not counted:
-        raise ValueError("no query has a relevant article; there is nothing to measure")
+    counted = {query: dict(grades) for query, grades in qrels.items() if max(grades.values(), default=0) >= relevant}
     runs = {query: _falling(query, rankings.get(query, ())) for query in counted}
-    per_query: dict[str, dict[str, float]] = {query: dict.fromkeys(METRICS, 0.0) for query in counted}
-    for metric in ir_measures.iter_calc(list(METRICS.values()), counted, runs):
-        per_query[metric.query_id][str(metric.measure)] = metric.value
-    means = {name: fmean(values[name] for values in per_query.values()) for name in METRICS}
-    return Scored(per_query, means, len(counted))
+    values: dict[str, dict[str, float]] = {query: dict.fromkeys(MEASURES, 0.0) for query in counted}
+    named = {_measure(name, relevant): name for name in MEASURES}
+    if counted:
+        for metric in ir_measures.iter_calc(list(named), counted, runs):
+            values[metric.query_id][named[metric.measure]] = metric.value
+    return values
+
+
+def _measure(name: str, relevant: int) -> ir_measures.measures.Measure:
+    """Give the measure of a name; nDCG takes grades as they are, all others a least grade."""
+    measure = ir_measures.parse_measure(name)
+    return measure if name.startswith("nDCG") or relevant == 1 else measure(rel=relevant)
 
 
 def _falling(query: str, ranking: Sequence[str]) -> dict[str, float]:
     """Give scores that fall by rank: trec_eval orders equal scores by id, and the searcher's order is what counts."""
-    scores = {article: float(len(ranking) - place) for place, article in enumerate(ranking)}
+    scores = {document: float(len(ranking) - place) for place, document in enumerate(ranking)}
     if len(scores) != len(ranking):
-        raise ValueError(f"the ranking of query {query!r} names an article twice")
+        raise ValueError(f"the ranking of query {query!r} names a document twice")
     return scores
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Sequence[str]], *, k: float = RRF_K) -> Ranking:
+def article_key(hit: Hit) -> str:
+    """Give the name of a hit's article in a ranking: its id in the set it came from, else our own."""
+    return hit.article.external_id or hit.article.id
+
+
+def rank_articles(hits: Iterable[Hit]) -> tuple[str, ...]:
+    """Give the articles of some hits; an article stands where its best chunk does."""
+    return tuple(dict.fromkeys(article_key(hit) for hit in hits))
+
+
+def article_grades(gold: Iterable[Gold], names: Mapping[ArticleId, str]) -> dict[str, int]:
+    """Give grade 1 to every article that holds a gold quote."""
+    return {names[one.article_id]: 1 for one in gold}
+
+
+def chunk_grades(gold: Iterable[Gold], generation: Generation) -> dict[str, int]:
+    """Grade chunks by the largest share of a gold quote that they hold, in percent.
+
+    The best chunk of each quote has at least `RELEVANT`, so that a quote that no chunk holds half of can be found,
+    too. A chunk that holds none is not in the result.
+    """
+    grades: dict[str, int] = {}
+    for one in gold:
+        row = generation.article_row(one.article_id)
+        if row is None:
+            continue
+        shares: dict[str, int] = {}
+        for number in generation.chunks_of(row):
+            chunk = generation.chunk(number)
+            if (share := covered(one.span, chunk.span)) > 0:
+                shares[chunk.id] = max(round(100 * share), 1)
+        best = max(shares.values(), default=0)
+        for name, grade in shares.items():
+            raised = max(grade, RELEVANT) if grade == best else grade
+            grades[name] = max(grades.get(name, 0), raised)
+    return grades
+
+
+def covered(gold: Span, span: Span) -> float:
+    """Give the share, in [0, 1], of a gold span that another span of the same article covers."""
+    return max(0, min(gold.end, span.end) - max(gold.start, span.start)) / (gold.end - gold.start)
+
+
+def sentence_grades(gold: Iterable[Gold], generation: Generation) -> dict[str, int]:
+    """Give grade 1 to every sentence that shares a character with a gold quote; sentences go by their row."""
+    grades: dict[str, int] = {}
+    for one in gold:
+        row = generation.article_row(one.article_id)
+        rows = generation.sentences_of(row) if row is not None else range(0)
+        grades |= {str(number): 1 for number in rows if generation.sentence(number).span.overlaps(one.span)}
+    return grades
+
+
+def reciprocal_rank_fusion(rankings: Sequence[Sequence[str]], *, k: float = RRF_K) -> tuple[str, ...]:
     """Fuse rankings by the sum of 1 / (k + rank), ranks from 1: what our own fusion is compared with.
 
     Returns:

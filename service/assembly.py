@@ -12,6 +12,7 @@ from index.embedding import Embedder, LazyEmbedder, check_model, load_embedder
 from index.manifest import Manifest
 from ingest.chunking import ChunkingSettings
 from ingest.library import ArticleLibrary
+from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
 from service.assistant import Assistant
 from service.conversations import ConversationStore
@@ -61,7 +62,8 @@ def open_assistant(settings: Settings, catalog: Catalog, embedder: Embedder) -> 
     """Open the published generation, if there is one, and what answers from it."""
     live = LiveIndex(catalog, embedder)
     live.refresh()
-    extractive = ExtractiveAnswerer(max_sentences=settings.answer_sentences)
+    abstention = load_abstention_model(settings.abstention_model)
+    extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
     return live, Assistant(live, extractive, passages=settings.answer_passages)
 
 

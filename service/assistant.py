@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from index.generation import Generation
 from index.searcher import Filters, Mode, SearchResult
 from service.answering.answer import AnswererName
 from service.answering.extractive import ExtractiveAnswerer
@@ -18,6 +19,15 @@ from service.live_index import LiveIndex
 
 class AnswererUnavailable(ServiceError):
     """The answerer that was asked for is not set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """What an answer may draw on: the question that was searched for, standing alone, and its hits."""
+
+    question: str
+    result: SearchResult
+    generation: Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,24 @@ class Assistant:
         result = searcher.search(query, top_k=top_k, mode=mode, filters=filters)
         return Found(result, searcher.generation.name, _ms_since(started))
 
+    def find(
+        self,
+        message: str,
+        *,
+        history: Sequence[Turn] = (),
+        as_of: date | None = None,
+        filters: Filters | None = None,
+    ) -> Passages:
+        """Find what an answer to a message may draw on; the arguments are those of `ask`.
+
+        Raises:
+            NoGeneration: There is no index yet.
+        """
+        searcher = self._live.searcher()
+        question = stand_alone(message, history)
+        result = searcher.search(question, top_k=self._passages, filters=_until(filters or Filters(), as_of))
+        return Passages(question, result, searcher.generation)
+
     def ask(
         self,
         message: str,
@@ -78,15 +106,13 @@ class Assistant:
         if answerer == "llm":
             raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
         started = time.perf_counter()
-        searcher = self._live.searcher()
-        question = stand_alone(message, history)
-        result = searcher.search(question, top_k=self._passages, filters=_until(filters or Filters(), as_of))
+        found = self.find(message, history=history, as_of=as_of, filters=filters)
         searched = time.perf_counter()
-        answer = self._extractive.answer(question, result, searcher.generation, max_citations=max_citations)
+        answer = self._extractive.answer(found.question, found.result, found.generation, max_citations=max_citations)
         return Reply(
             answer=answer,
-            question=question,
-            generation=searcher.generation.name,
+            question=found.question,
+            generation=found.generation.name,
             answerer="extractive",
             degraded=False,
             timings=Timings(

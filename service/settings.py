@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     )
     answer_passages: int = Field(default=12, ge=1, le=100, description="Chunks that an answer may draw on.")
     answer_sentences: int = Field(default=4, ge=1, le=10, description="Most sentences of an extractive answer.")
+    abstention_model: Path | None = Field(
+        default=None, description="File of the model that decides when not to answer; none: the shipped one."
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Where the server listens: loopback only.")
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free one.")
     max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest request body.")

@@ -1,15 +1,20 @@
-"""Retrieval sets in the layout of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`."""
+"""Retrieval sets in the layout of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`.
+
+`unanswerable.jsonl` beside them, queries that the corpus does not answer, makes a question set of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval.sets.lines import DatasetError, parse_line, read_lines
-from ingest.article import Article, RefusedInput
+from eval.sets.questions import Gold, LabelledQuestion, QuestionRow, QuestionSet, has_key
+from eval.sets.trec import read_qrels
+from ingest.article import Article, RefusedInput, Span
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 
@@ -29,6 +34,15 @@ class _Query(BaseModel):
 
     id: str = Field(alias="_id", min_length=1)
     text: str = Field(min_length=1)
+    answers: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a corpus: its text in the file, and the article that it became."""
+
+    text: str
+    article: Article
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +72,70 @@ def load_beir(folder: Path) -> BeirSet:
         DatasetError: A file is missing, a line is malformed, an id occurs twice, an article is refused, or a
             judgment names a query or an article that is not there.
     """
-    articles = _load_articles(folder / "corpus.jsonl")
-    queries = _load_queries(folder / "queries.jsonl")
-    judged = _load_qrels(_qrels_file(folder / "qrels"), articles, queries)
+    corpus = load_corpus(folder / "corpus.jsonl")
+    queries = {query.id: query.text for query in _load_queries(folder / "queries.jsonl")}
+    judged = _load_qrels(_qrels_file(folder / "qrels"), corpus, queries)
     qrels = {query: grades for query, grades in judged.items() if max(grades.values()) > 0}
     return BeirSet(
         name=folder.resolve().name,
-        articles=tuple(articles.values()),
+        articles=tuple(document.article for document in corpus.values()),
         queries={query: text for query, text in queries.items() if query in qrels},
         qrels=qrels,
         excluded=len(judged) - len(qrels),
     )
 
 
-def _load_articles(file: Path) -> dict[str, Article]:
-    articles: dict[str, Article] = {}
+def load_with_unanswerable(file: Path) -> QuestionSet:
+    """Load `unanswerable.jsonl` with the BEIR folder around it, as a question set.
+
+    A query's gold is the whole of each relevant article, its keys the `answers` that stand in one; an unanswerable
+    one counts as off the topic.
+
+    Raises:
+        DatasetError: As `load_beir`.
+    """
+    folder = file.parent
+    beir = load_beir(folder)
+    articles = {article.external_id or article.id: article for article in beir.articles}
+    asked = {query.id: query for query in _load_queries(folder / "queries.jsonl")}
+    questions: list[LabelledQuestion] = []
+    for name, grades in beir.qrels.items():
+        relevant = [articles[known] for known, grade in grades.items() if grade > 0]
+        keys = [key for key in asked[name].answers if has_key([key], [article.text for article in relevant])]
+        row = QuestionRow(
+            id=name,
+            question=asked[name].text,
+            type="unsorted",
+            answer=keys[0] if keys else None,
+            answer_keys=(tuple(keys),) if keys else (),
+            gold=(),
+            unanswerable=None,
+        )
+        golds = tuple(Gold(article.id, Span(0, len(article.text))) for article in relevant)
+        questions.append(LabelledQuestion(row, golds))
+    for query in _load_queries(file):
+        if query.id in asked:
+            raise DatasetError(f"{file}: the query {query.id!r} is in queries.jsonl, too")
+        row = QuestionRow(
+            id=query.id,
+            question=query.text,
+            type="unanswerable",
+            answer=None,
+            answer_keys=(),
+            gold=(),
+            unanswerable="off_topic",
+        )
+        questions.append(LabelledQuestion(row, ()))
+    return QuestionSet(f"{beir.name}-{file.stem}", beir.articles, tuple(questions))
+
+
+def load_corpus(file: Path) -> dict[str, Document]:
+    """Load the documents of `corpus.jsonl` by their ids.
+
+    Raises:
+        DatasetError: A line is malformed, an id occurs twice, or an article is refused.
+    """
+    documents: dict[str, Document] = {}
     for number, line in read_lines(file):
         place = f"{file} line {number}"
         document = parse_line(_Document, line, place)
@@ -82,39 +145,35 @@ def _load_articles(file: Path) -> dict[str, Article]:
             raise DatasetError(f"{place}: article {document.id!r}: {error}") from error
         if article.external_id != document.id:
             raise DatasetError(f"{place}: the id {document.id!r} has white space at its ends or in runs")
-        if document.id in articles:
+        if document.id in documents:
             raise DatasetError(f"{place}: the article {document.id!r} occurs twice")
-        articles[document.id] = article
-    return articles
+        documents[document.id] = Document(document.text, article)
+    return documents
 
 
-def _load_queries(file: Path) -> dict[str, str]:
-    queries: dict[str, str] = {}
+def _load_queries(file: Path) -> list[_Query]:
+    queries: dict[str, _Query] = {}
     for number, line in read_lines(file):
         query = parse_line(_Query, line, f"{file} line {number}")
         if query.id in queries:
             raise DatasetError(f"{file} line {number}: the query {query.id!r} occurs twice")
-        queries[query.id] = query.text
-    return queries
+        queries[query.id] = query
+    return list(queries.values())
 
 
 def _qrels_file(folder: Path) -> Path:
-    files = sorted(folder.glob("*.tsv"))
+    files = sorted(path for ending in ("*.tsv", "*.qrels", "*.txt") for path in folder.glob(ending))
     if folder / "test.tsv" in files:
         return folder / "test.tsv"
     if len(files) != 1:
-        raise DatasetError(f"{folder} has {len(files)} .tsv files; expected test.tsv, or exactly one")
+        raise DatasetError(f"{folder} has {len(files)} files of judgments; expected test.tsv, or exactly one")
     return files[0]
 
 
-def _load_qrels(file: Path, articles: Mapping[str, Article], queries: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    lines = read_lines(file)
-    if not lines or lines[0][1].rstrip("\r") != _HEADER:
-        raise DatasetError(f"{file} line 1: expected the header {_HEADER!r}")
+def _load_qrels(file: Path, corpus: Mapping[str, Document], queries: Mapping[str, str]) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in lines[1:]:
-        query, article, grade = _judgment(line.rstrip("\r"), f"{file} line {number}")
-        if query not in queries or article not in articles:
+    for number, query, article, grade in _read_judgments(file):
+        if query not in queries or article not in corpus:
             kind, name = ("query", query) if query not in queries else ("article", article)
             raise DatasetError(f"{file} line {number}: there is no {kind} {name!r}")
         grades = qrels.setdefault(query, {})
@@ -124,6 +183,18 @@ def _load_qrels(file: Path, articles: Mapping[str, Article], queries: Mapping[st
     if not qrels:
         raise DatasetError(f"{file} holds no judgments")
     return qrels
+
+
+def _read_judgments(file: Path) -> Iterator[tuple[int, str, str, int]]:
+    """Give line, query, article and grade of every judgment; without BEIR's header the file is TREC's."""
+    lines = read_lines(file)
+    if file.suffix != ".tsv":
+        yield from read_qrels(file)
+        return
+    if not lines or lines[0][1].rstrip("\r") != _HEADER:
+        raise DatasetError(f"{file} line 1: expected the header {_HEADER!r}")
+    for number, line in lines[1:]:
+        yield number, *_judgment(line.rstrip("\r"), f"{file} line {number}")
 
 
 def _judgment(line: str, place: str) -> tuple[str, str, int]:

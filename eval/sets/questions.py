@@ -1,15 +1,15 @@
 """Question sets: questions with answers that are known, and the articles that they are about.
 
-A set is a folder with `questions.jsonl` and `articles/`. Gold answers are quotes of articles, found as spans,
-so that no label depends on how articles are cut into chunks.
+Our own form is a folder with `questions.jsonl` and `articles/`; public forms become the same values. Gold answers
+are quotes of articles, found as spans, so that no label depends on how articles are cut into chunks.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,8 +25,20 @@ from ingest.readers import read_file
 SHIPPED = Path(__file__).parents[1] / "data"
 
 QuestionType = Literal[
-    "fact", "indirect", "multi", "list", "time", "attribution", "number", "conflict", "follow_up", "unanswerable"
+    "fact",
+    "indirect",
+    "multi",
+    "list",
+    "time",
+    "attribution",
+    "number",
+    "conflict",
+    "follow_up",
+    "unsorted",
+    "unanswerable",
 ]
+"""What kind of question; those of public sets are `unsorted`."""
+
 Unanswerable = Literal["off_topic", "not_stated", "false_premise"]
 Split = Literal["tune", "held_out"]
 
@@ -78,10 +90,14 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class LabelledQuestion:
-    """A question with its gold spans; `unanswerable` says why there are none."""
+    """A question with its gold spans; `row.unanswerable` says why there are none.
+
+    `scope` is the only article that may be searched, for questions that are asked of one; None for all.
+    """
 
     row: QuestionRow
     gold: tuple[Gold, ...]
+    scope: ArticleId | None = None
 
     @property
     def split(self) -> Split:
@@ -91,11 +107,15 @@ class LabelledQuestion:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """Questions and the articles that they are about."""
+    """Questions and the articles that they are about.
+
+    `excluded` counts the entries of the files that are no questions of the set, by the reason.
+    """
 
     name: str
     articles: tuple[Article, ...]
     questions: tuple[LabelledQuestion, ...]
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_question_set(folder: Path = SHIPPED) -> QuestionSet:

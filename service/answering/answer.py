@@ -68,7 +68,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to the reader. When `status` is `abstained`, `citations` is empty and `nearest` is not."""
+    """What is said to the reader. When `status` is `abstained`, `citations` is empty and `nearest` is not.
+
+    `confidence`, in [0, 1], is how sure the answerer is that the evidence answers, whether or not it was said.
+    """
 
     status: Status
     text: str
@@ -77,3 +80,4 @@ class Answer:
     conflicts: tuple[Conflict, ...] = ()
     abstain_reason: AbstainReason | None = None
     nearest: tuple[Citation, ...] = ()
+    confidence: float = 0.0

@@ -18,12 +18,13 @@ _ABSTENTION: dict[AbstainReason, str] = {
 }
 
 
-def compose(chosen: Sequence[Evidence]) -> Answer:
+def compose(chosen: Sequence[Evidence], *, sureness: float) -> Answer:
     """Make the answer that says the chosen evidence and nothing else, each piece cited.
 
     Args:
         chosen: At least one piece, best first. Pieces of one article are said in the article's order, articles in
             the order of their best piece.
+        sureness: How sure it is that they answer, in [0, 1].
     """
     sentences: list[AnswerSentence] = []
     citations: list[Citation] = []
@@ -45,10 +46,10 @@ def compose(chosen: Sequence[Evidence]) -> Answer:
         )
         citations.append(cite(evidence, number))
         text += f"{words} [{number}]"
-    return Answer("answered", text, tuple(sentences), tuple(citations))
+    return Answer("answered", text, tuple(sentences), tuple(citations), confidence=sureness)
 
 
-def abstain(reason: AbstainReason, nearest: Sequence[Evidence]) -> Answer:
+def abstain(reason: AbstainReason, nearest: Sequence[Evidence], *, sureness: float) -> Answer:
     """Make the answer that there is none, with the closest passages to look at."""
     return Answer(
         status="abstained",
@@ -57,6 +58,7 @@ def abstain(reason: AbstainReason, nearest: Sequence[Evidence]) -> Answer:
         citations=(),
         abstain_reason=reason,
         nearest=tuple(cite(evidence, number) for number, evidence in enumerate(nearest, start=1)),
+        confidence=sureness,
     )
 
 

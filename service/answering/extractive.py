@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from index.generation import Generation
 from index.searcher import SearchResult
-from service.answering.abstention import reason_to_abstain
+from service.answering.abstention import AbstentionModel, decide
 from service.answering.answer import Answer
 from service.answering.composition import abstain, compose
 from service.answering.evidence import Evidence, Question, gather
@@ -27,7 +27,8 @@ SAME = 0.9
 class ExtractiveAnswerer:
     """Picks sentences out of the passages found. Deterministic; safe to use from several threads."""
 
-    def __init__(self, *, max_sentences: int = 4) -> None:
+    def __init__(self, abstention: AbstentionModel, *, max_sentences: int = 4) -> None:
+        self._abstention = abstention
         self._max_sentences = max_sentences
 
     def answer(self, question: str, result: SearchResult, generation: Generation, *, max_citations: int = 5) -> Answer:
@@ -41,10 +42,11 @@ class ExtractiveAnswerer:
         """
         asked = Question.read(question, generation)
         ranked = gather(asked, result, generation)
-        reason = reason_to_abstain(asked, ranked)
-        if reason is not None:
-            return abstain(reason, _nearest(ranked))
-        return compose(choose(asked, ranked, most=min(self._max_sentences, max_citations)))
+        decision = decide(asked, ranked, self._abstention)
+        if decision.reason is not None:
+            return abstain(decision.reason, _nearest(ranked), sureness=decision.confidence)
+        chosen = choose(asked, ranked, most=min(self._max_sentences, max_citations))
+        return compose(chosen, sureness=decision.confidence)
 
 
 def choose(question: Question, ranked: Sequence[Evidence], *, most: int) -> list[Evidence]:
