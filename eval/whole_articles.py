@@ -26,7 +26,7 @@ class WholeArticles:
 
     def __init__(self, articles: Sequence[Article], settings: Settings, embedder: Embedder, *, dense: bool) -> None:
         self._names = [article.external_id or article.id for article in articles]
-        texts = [embedded_text(article.title if settings.chunk_title else "", article.text) for article in articles]
+        texts = [embedded_text(_title(article) if settings.chunk_title else "", article.text) for article in articles]
         self._embedder = embedder
         # The model cuts every text off where it stops reading.
         self._vectors: Vectors | None = embedder.encode(texts) if dense else None
@@ -69,3 +69,8 @@ class WholeArticles:
             raise ValueError("no vectors were made; ask for them with dense=True")
         cosines: Scores = self._vectors @ self._embedder.encode([query])[0]
         return np.maximum(cosines, 0)
+
+
+def _title(article: Article) -> str:
+    """Give the title that the set has; one that was made of the text's first words is there already."""
+    return "" if article.title_source == "lead" else article.title
