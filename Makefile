@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Where pip finds a CPU build of torch, for machines whose usual index has only CUDA builds (see README).
 TORCH_INDEX ?=
 
-.PHONY: setup run test check format lock clean
+.PHONY: setup run test eval format lock clean
 
 setup: $(READY)
 	@echo "Ready: the environment is in $(VENV). Next: 'make run' or 'make test'."
@@ -36,6 +36,11 @@ test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 	@echo "All checks passed."
 
+# The shipped questions against the baseline that is kept with the source; fails on a significant drop.
+eval: $(READY)
+	@mkdir -p build
+	@$(BIN)/byline eval gate --out build/eval-run.json
+
 format: $(READY)
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
@@ -43,7 +48,7 @@ format: $(READY)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep -o 'torch==[0-9.]*' pyproject.toml)"
-	$(VENV)-lock/bin/python -m pip install --quiet setuptools ".[dev]"
+	$(VENV)-lock/bin/python -m pip install --quiet setuptools ".[dev,eval]"
 	{ echo "# Made by 'make lock' from pyproject.toml; torch is installed first (see Makefile)."; \
 	  $(VENV)-lock/bin/python -m pip freeze --all --exclude byline --exclude pip | sed 's/+cpu$$//' ; } > requirements.lock
 	rm -rf $(VENV)-lock build byline.egg-info
