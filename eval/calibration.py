@@ -166,7 +166,10 @@ def fit(cases: Sequence[Case], *, most_declined: float, relevant: float) -> Abst
         relevant=relevant,
     )
     confidences = np.array([model.confidence(case.found) for case in tune])
-    threshold = _threshold(confidences[answerable], weights[answerable], most_declined)
+    # Weighed anew: a set with few answerable questions counts as much here as one with many.
+    threshold = _threshold(
+        confidences[answerable], _set_weights([case for case in tune if case.answerable]), most_declined
+    )
     return model.model_copy(update={"threshold": threshold})
 
 
