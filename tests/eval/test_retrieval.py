@@ -5,7 +5,7 @@ from math import log2
 
 import pytest
 import pytrec_eval
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.metrics import MEASURES
@@ -113,7 +113,6 @@ THEIRS = {
 
 
 @given(runs=RUNS, qrels=QRELS, relevant=st.sampled_from([1, 50]))
-@settings(deadline=None)
 def test_every_measure_of_a_run_is_what_trec_eval_makes_of_it(tmp_path_factory, runs, qrels, relevant):
     """Ties, empty rankings and queries that found nothing included; the run goes through its file."""
     lines = [f"{query} Q0 {name} 1 {score} other" for query, found in runs.items() for name, score in found.items()]
