@@ -6,8 +6,7 @@ import pytest
 
 from eval.circumstances import set_digest
 from eval.sets.beir import BeirSet
-from eval.sets.lines import DatasetError
-from eval.sets.opening import has_halves, open_set, place_of
+from eval.sets.opening import NoSuchSet, has_halves, open_set, place_of
 from eval.sets.questions import SHIPPED
 
 
@@ -87,7 +86,7 @@ def test_the_shipped_set_goes_by_its_name():
 
 @pytest.mark.parametrize("name", ["other", "other/readme.txt", "beir/corpus.jsonl", "gone"])
 def test_what_is_no_set_is_refused_with_the_forms_there_are(sets, name):
-    with pytest.raises(DatasetError) as caught:
+    with pytest.raises(NoSuchSet) as caught:
         open_set(str(sets / name))
     assert str(caught.value).startswith(f"'{sets / name}' is no set: expected 'shipped', a folder with questions.jsonl")
 
