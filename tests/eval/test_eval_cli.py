@@ -196,8 +196,21 @@ def tolls(tmp_path_factory):
 
 
 @pytest.fixture
-def gate(tolls, eval_data, tmp_path):
-    """A function that runs the gate against a baseline of the test's own."""
+def answer_from(tmp_path, monkeypatch):
+    """A function that sets the least confidence that answers: 0 answers everything, 1 nothing."""
+
+    def answer_from(threshold):
+        model = load_abstention_model().model_copy(update={"threshold": threshold, "relevant": -1.0})
+        (tmp_path / "model.json").write_text(model.model_dump_json())
+        monkeypatch.setenv("BYLINE_ABSTENTION_MODEL", str(tmp_path / "model.json"))
+
+    return answer_from
+
+
+@pytest.fixture
+def gate(tolls, eval_data, tmp_path, answer_from):
+    """A function that runs the gate against a baseline of the test's own; everything is answered."""
+    answer_from(0.0)
 
     def gate(*words, place=tolls):
         return byline_eval("gate", "--set", place, "--data", eval_data, "--baseline", tmp_path / "base.json", *words)
@@ -205,26 +218,14 @@ def gate(tolls, eval_data, tmp_path):
     return gate
 
 
-@pytest.fixture
-def silent(tmp_path, monkeypatch):
-    """A function after which nothing is answered any more."""
-
-    def silent():
-        model = load_abstention_model().model_copy(update={"threshold": 1.0})
-        (tmp_path / "silent.json").write_text(model.model_dump_json())
-        monkeypatch.setenv("BYLINE_ABSTENTION_MODEL", str(tmp_path / "silent.json"))
-
-    return silent
-
-
-def test_the_gate_is_open_for_what_it_was_made_of_and_closed_for_a_loss(gate, silent, tmp_path):
+def test_the_gate_is_open_for_what_it_was_made_of_and_closed_for_a_loss(gate, answer_from, tmp_path):
     updated = gate("--update")
     assert updated.exit_code == 0, updated.output
     assert "base.json is now the run of " in " ".join(updated.stdout.split())
     opened = gate("--out", tmp_path / "run.json")
     assert (opened.exit_code, opened.stderr) == (0, "The gate is open: nothing is significantly worse.\n")
     assert "against the baseline" in opened.stdout
-    silent()
+    answer_from(1.0)
     closed = gate()
     assert closed.exit_code == 1
     assert "The gate is closed: keys fell from 1.000 to 0.000 (-1.000, " in closed.stderr
@@ -233,11 +234,11 @@ def test_the_gate_is_open_for_what_it_was_made_of_and_closed_for_a_loss(gate, si
     assert again.exit_code == 0
 
 
-def test_the_gate_as_json(gate, silent):
+def test_the_gate_as_json(gate, answer_from):
     gate("--update")
     opened = json.loads(gate("--json").stdout)
     assert (opened["passed"], opened["faults"]) == (True, [])
-    silent()
+    answer_from(1.0)
     closed = gate("--json")
     printed = json.loads(closed.stdout)
     assert (closed.exit_code, printed["passed"]) == (1, False)
@@ -309,11 +310,13 @@ def test_a_calibration_as_json(question_set, eval_data, tmp_path):
 def test_no_figure_is_cut_off_in_80_columns(question_set, beir, eval_data, two_runs, gate, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     gate("--update")
+    opened = gate()
+    monkeypatch.delenv("BYLINE_ABSTENTION_MODEL")
     outputs = {
         "run": byline_eval("run", "--set", question_set, "--data", eval_data),
         "beir": byline_eval("run", "--set", beir, "--data", eval_data),
         "compare": byline_eval("compare", *two_runs),
-        "gate": gate(),
+        "gate": opened,
         "sweep": byline_eval("sweep", "answer_passages=12,1", "--set", question_set, "--data", eval_data),
         "calibrate": byline_eval(
             "calibrate", "--set", question_set, "--data", eval_data, "--out", tmp_path / "model.json"

@@ -112,6 +112,72 @@ def test_a_question_brings_its_own_history_and_day(asked):
     assert on_a_day.metrics["keys"] == 1
 
 
+def wire(folder, articles, *questions):
+    """A question set whose articles are lines of one file."""
+    (folder / "articles").mkdir()
+    (folder / "articles" / "wire.jsonl").write_text(lines(articles))
+    (folder / "questions.jsonl").write_text(lines(questions))
+    return folder
+
+
+def test_as_of_a_day_the_articles_of_that_time_come_first(run, tmp_path):
+    articles = [
+        {"id": "old", "text": "The toll at Wexcombe is 5 crowns.", "published": "2026-03-01"},
+        {"id": "new", "text": "Since the flood the toll at Wexcombe is 7 crowns.", "published": "2026-05-01"},
+    ]
+    question = "How much is the toll at Wexcombe since the flood?"
+    gold = ("wire.jsonl#old", "The toll at Wexcombe is 5 crowns.")
+    place = wire(
+        tmp_path,
+        articles,
+        row("then", question, "number", ["5 crowns"], gold, as_of="2026-04-01"),
+        row("now", question, "number", ["5 crowns"], gold),
+    )
+    then, now = run(place, data=tmp_path).results
+    assert (then.as_of.isoformat(), now.as_of) == ("2026-04-01", None)
+    assert [hit.gain for hit in then.hits] == [100, 0]
+    assert [hit.gain for hit in now.hits] == [0, 100]
+    shown = (*then.answer.citations, *then.answer.nearest)
+    assert {one.published_at.isoformat() for one in shown} == {"2026-03-01"}
+    assert (then.metrics["article.RR@10"], now.metrics["article.RR@10"]) == (1, 1 / 2)
+
+
+TOWER = """The harbour office has rules for visitors of the lighthouse tower.
+Whoever wants to climb the lighthouse tower of Gull Point must bring:
+- Sturdy shoes that have been cleaned of sand and of sea weed
+- A ticket that was bought at the harbour office the same day
+- A bright torch with batteries that last for two hours
+- A letter of consent, for children of less than twelve years"""
+
+
+def test_a_list_that_reaches_beyond_its_chunk_has_a_passage_that_holds_it(run, tmp_path):
+    item = "A bright torch with batteries that last for two hours"
+    question = "What must visitors bring to climb the lighthouse tower of Gull Point?"
+    place = wire(
+        tmp_path,
+        [{"id": "tower", "title": "Tower", "text": TOWER}],
+        row("list", question, "list", ["torch"], ("wire.jsonl", item)),
+    )
+    (result,) = run(place, data=tmp_path, chunk_tokens=32, chunk_overlap_tokens=0).results
+    shown = (*result.answer.citations, *result.answer.nearest)
+    (cited,) = [one for one in shown if one.quote.count("\n- ") == 4]
+    chunks = [tuple(int(place) for place in hit.id.rpartition(":")[2].split("-")) for hit in result.hits]
+    assert not any(start <= cited.start and cited.end <= end for start, end in chunks)
+    assert cited.passage.text[cited.start - cited.passage.start : cited.end - cited.passage.start] == cited.quote
+
+
+def test_a_list_is_no_sentence_of_the_ranking_of_sentences(run, tmp_path):
+    """Its lead-in and first items would stand before the item that is meant."""
+    item = "A bright torch with batteries that last for two hours"
+    place = wire(
+        tmp_path,
+        [{"id": "tower", "title": "Tower", "text": TOWER}],
+        row("list", "Which bright torch must visitors bring?", "list", ["torch"], ("wire.jsonl", item)),
+    )
+    (result,) = run(place, data=tmp_path).results
+    assert result.metrics["sentence.RR@10"] == 1
+
+
 def test_the_first_relevant_hit_of_a_question_is_the_best_rank_of_its_gold(run, question_set):
     """However small the chunks: this set has a quote that no chunk of 32 tokens holds half of."""
     for settings in ({}, {"chunk_tokens": 32, "chunk_overlap_tokens": 0}):
@@ -195,6 +261,27 @@ def test_the_order_of_articles_and_questions_changes_nothing(run, asked, questio
         assert {n: v for n, v in result.metrics.items() if n not in timed} == {
             n: v for n, v in same.metrics.items() if n not in timed
         }
+
+
+def test_articles_that_tie_fall_alike_whatever_their_order(question_set, embedder, tmp_path):
+    twins = [{"id": name, "title": "Toll", "text": "The toll at Wexcombe is 5 crowns."} for name in "abcd"]
+    gold = ("wire.jsonl#a", "The toll at Wexcombe is 5 crowns.")
+    (tmp_path / "set").mkdir()
+    opened = open_set(str(wire(tmp_path / "set", twins, row("t", "What is the toll?", "number", ["5 crowns"], gold))))
+    found = [
+        run_questions(
+            replace(opened, articles=articles),
+            tmp_path / "set",
+            Settings(data=tmp_path / str(turn)),
+            "all",
+            "hybrid",
+            Watch(),
+            embedder,
+        ).results
+        for turn, articles in enumerate((opened.articles, opened.articles[::-1]))
+    ]
+    assert found[0] == found[1]
+    assert len({hit.score for hit in found[0][0].hits}) == 1
 
 
 def test_a_set_has_the_same_articles_wherever_it_lies(question_set, tmp_path):

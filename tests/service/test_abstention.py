@@ -140,6 +140,7 @@ def test_the_reason_for_an_abstention(looked_at):
     certain = model(intercept=2.0)
     assert decide(asked, ranked, certain).reason is None
     assert decide(asked, ranked, certain).confidence == pytest.approx(1 / (1 + exp(-2)))
+    assert decide(asked, ranked, model(threshold=0.5)).reason is None  # its confidence is 0.5: the least that answers
     unsure = decide(asked, ranked, model(intercept=-2.0))
     assert (unsure.reason, unsure.confidence) == ("not_stated", pytest.approx(1 / (1 + exp(2))))
     foreign = decide(asked, ranked, model(intercept=2.0, relevant=1.0))
