@@ -10,7 +10,7 @@ from statistics import fmean
 
 from eval.sets.questions import Gold, LabelledQuestion, has_key
 from index.lexical import terms
-from ingest.article import ArticleId, Span
+from ingest.article import ArticleId
 from service.answering.answer import Answer, AnswerSentence, Citation
 
 SUPPORTED_WORDS = 0.8
@@ -74,7 +74,9 @@ def is_cited(gold: Gold, citations: Sequence[Citation]) -> bool:
 
 
 def _overlap(citation: Citation, gold: Gold) -> bool:
-    return citation.article_id == gold.article_id and Span(citation.start, citation.end).overlaps(gold.span)
+    # No Span: an empty citation is a fault to be counted, not one to stop at.
+    shared = citation.start < gold.span.end and gold.span.start < citation.end
+    return citation.article_id == gold.article_id and shared and citation.start < citation.end
 
 
 def sentence_supported(sentence: AnswerSentence, citations: Sequence[Citation]) -> bool:

@@ -29,11 +29,11 @@ from eval.retrieval import (
     Grades,
     article_grades,
     chunk_grades,
-    covered,
     rank_articles,
     score,
     sentence_grades,
 )
+from eval.sets.lines import DatasetError
 from eval.sets.questions import LabelledQuestion, QuestionSet
 from eval.watching import Watch
 from index.embedding import Embedder
@@ -63,6 +63,8 @@ def run_questions(
 ) -> Run:
     """Ask the questions of one half or all, or, with a mode, only search for them; see `eval.running.run_set`."""
     asked = [question for question in opened.questions if split in ("all", question.split)]
+    if not asked:
+        raise DatasetError(f"{opened.name} has no question in the half {split!r}; leave --split out to ask all")
     with watch.building() as step:
         catalog = indexed(settings, opened.name, opened.articles, embedder=embedder, on_progress=step)
     live, assistant = open_assistant(settings, catalog, embedder)
@@ -202,14 +204,8 @@ class _Asking:
     def _gold(self, seen: _Seen) -> Iterator[GoldRecord]:
         for gold in seen.question.gold:
             article = self._articles[gold.article_id]
-            rank = next(
-                (
-                    place
-                    for place, hit in enumerate(seen.hits, start=1)
-                    if hit.article.id == article.id and covered(gold.span, hit.chunk.span) >= RELEVANT / 100
-                ),
-                None,
-            )
+            grades = chunk_grades((gold,), self.searcher.generation)
+            holding = (n for n, hit in enumerate(seen.hits, start=1) if grades.get(hit.chunk.id, 0) >= RELEVANT)
             yield GoldRecord(
                 article_id=article.id,
                 title=article.title,
@@ -217,7 +213,7 @@ class _Asking:
                 end=gold.span.end,
                 quote=gold.span.of(article.text),
                 cited=is_cited(gold, seen.reply.answer.citations) if seen.reply else None,
-                rank=rank,
+                rank=next(holding, None),
             )
 
     def _answer(self, reply: Reply, question: LabelledQuestion) -> AnswerRecord:

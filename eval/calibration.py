@@ -154,7 +154,8 @@ def fit(cases: Sequence[Case], *, most_declined: float, relevant: float) -> Abst
         raise DatasetError("the tune halves need both answerable and unanswerable questions to fit on")
     found = np.array([[case.found[name] for name in FEATURES] for case in tune])
     mean, scale = found.mean(axis=0), found.std(axis=0)
-    scale[scale == 0] = 1
+    # By its range: the deviation of equal values may be off 0 by a rounding error, and the weight then huge.
+    scale[np.ptp(found, axis=0) == 0] = 1
     weights = _set_weights(tune)
     fitted = LogisticRegression(C=PENALTY).fit((found - mean) / scale, answerable, sample_weight=weights)
     raw = fitted.coef_[0] / scale
@@ -166,7 +167,10 @@ def fit(cases: Sequence[Case], *, most_declined: float, relevant: float) -> Abst
         relevant=relevant,
     )
     confidences = np.array([model.confidence(case.found) for case in tune])
-    threshold = _threshold(confidences[answerable], weights[answerable], most_declined)
+    # Weighed anew: a set with few answerable questions counts as much here as one with many.
+    threshold = _threshold(
+        confidences[answerable], _set_weights([case for case in tune if case.answerable]), most_declined
+    )
     return model.model_copy(update={"threshold": threshold})
 
 

@@ -83,11 +83,12 @@ def _cpu_model() -> str | None:
 
 def set_digest(place: Path) -> str:
     """Give the SHA-256 (hex) over the files of a set, the same wherever they lie."""
-    if place.is_file():
-        files, folder = [place], place.parent
-    else:
-        folder = place
+    folder = place if place.is_dir() else place.parent
+    # Questions beside a BEIR corpus are about its articles; any other file of a set stands alone.
+    if place.is_dir() or (place.suffix == ".jsonl" and (folder / "corpus.jsonl").is_file()):
         files = sorted(path for pattern in _SET_FILES for path in folder.glob(pattern) if path.is_file())
+    else:
+        files = [place]
     digest = hashlib.sha256()
     for path in files:
         file_digest = hashlib.sha256(path.read_bytes()).hexdigest()

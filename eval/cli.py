@@ -255,6 +255,9 @@ def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
     from service.console import err
 
+    if not err.is_terminal:  # it would leave an empty line
+        yield lambda: None
+        return
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(what, total=total)

@@ -164,7 +164,8 @@ def _of_system(run: Run, system: str) -> tuple[Result, ...]:
 
 
 def _require_same_question(before: Result, after: Result) -> None:
-    if (before.question, before.history) != (after.question, after.history):
+    asked, again = ((one.question, one.history, one.as_of) for one in (before, after))
+    if asked != again:
         raise DatasetError(
             f"the question {before.id!r} is not the same in both runs; run both on one version of the set"
         )

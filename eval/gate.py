@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.compare import Row, differences
+from eval.metrics import find_metric
 from eval.records import Circumstances, Result, Run, by_id
 from eval.sets.lines import DatasetError
 
@@ -37,7 +39,7 @@ class Baseline(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: str = "byline-baseline/1"
+    format: Literal["byline-baseline/1"] = "byline-baseline/1"
     circumstances: Circumstances
     metrics: Mapping[str, Mapping[str, float]]
 
@@ -113,13 +115,17 @@ def gate(baseline: Baseline, run: Run) -> Verdict:
     theirs, ours = baseline.circumstances, run.circumstances
     if theirs.set != ours.set or theirs.split != ours.split or theirs.set_sha256 != ours.set_sha256:
         return Verdict((), (_other_questions(theirs, ours),))
+    if odd := now.keys() ^ baseline.metrics.keys():
+        questions = "1 question" if len(odd) == 1 else f"{len(odd)} questions"
+        return Verdict((), (f"{questions} ({', '.join(sorted(odd)[:5])}) stand in the run or in the baseline alone",))
     pairs = [
         (_with_metrics(now[name], values), _with_metrics(now[name], _gated(now[name])))
         for name, values in baseline.metrics.items()
-        if name in now
     ]
     rows = tuple(differences(pairs, "all", GATED))
+    lost = {name for values in baseline.metrics.values() for name in values} - {row.metric.name for row in rows}
     faults = [_drop(row) for row in rows if row.worse]
+    faults += [f"{find_metric(name).label} is not measured any more" for name in GATED if name in lost]
     loose = [result.id for result in run.results if result.metrics.get("verbatim", 1) != 1]
     if loose:
         faults.append(f"quotes are not the exact words of their article in {', '.join(loose[:5])}")

@@ -11,7 +11,7 @@ from eval.index_cache import indexed
 from eval.metrics import figures
 from eval.records import Circumstances, HitRecord, Result, Run
 from eval.retrieval import DEPTH, Qrels, Rankings, rank_articles, reciprocal_rank_fusion, score
-from eval.sets.beir import BeirSet
+from eval.sets.beir import WITHOUT_RELEVANT, BeirSet
 from eval.sets.lines import DatasetError
 from eval.sets.trec import load_qrels, load_trec_run
 from eval.watching import Watch
@@ -55,7 +55,7 @@ def run_beir(
         unit=unit,
         settings=settings,
         manifest=manifest,
-        excluded={"queries without a relevant article": beir.excluded} if beir.excluded else {},
+        excluded={WITHOUT_RELEVANT: beir.excluded} if beir.excluded else {},
     )
     titles = {article.external_id or article.id: article.title for article in beir.articles}
     return _as_run(made, rankings, beir.qrels, beir.queries, titles)
@@ -100,7 +100,7 @@ def run_trec(qrels_file: Path, run_files: Sequence[Path], settings: Settings) ->
         unit="article",
         settings=settings,
         manifest=None,
-        excluded={"queries without a relevant article": without} if without else {},
+        excluded={WITHOUT_RELEVANT: without} if without else {},
     )
     return _as_run(made, rankings, relevant, {query: query for query in relevant}, {})
 

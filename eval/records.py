@@ -16,6 +16,7 @@ from eval.sets.lines import DatasetError
 from eval.sets.questions import EarlierTurn, Split, Unanswerable
 
 RUN_FORMAT: Literal["byline-run/1"] = "byline-run/1"
+_REMEDY = "make one with 'byline eval run --out FILE'"
 
 
 class _Record(BaseModel):
@@ -125,7 +126,10 @@ class AnswerRecord(_Record):
 
 
 class GoldRecord(_Record):
-    """A quote that answers. `cited` says whether the answer cites it, `rank` which hit, from 1, held it first."""
+    """A quote that answers. `cited` says whether the answer cites it.
+
+    `rank` says which hit, from 1, was the first that counts as relevant for it (`eval.retrieval.chunk_grades`).
+    """
 
     article_id: str
     title: str
@@ -209,13 +213,12 @@ def read_run(file: Path) -> Run:
     try:
         return Run.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise DatasetError(f"{file} cannot be read: {error.strerror or error}; {_REMEDY}") from error
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
         raise DatasetError(
-            f"{file} is no run of the format {RUN_FORMAT!r} ({place + ': ' if place else ''}{fault['msg']}); "
-            "make one with 'byline eval run --out FILE'"
+            f"{file} is no run of the format {RUN_FORMAT!r} ({place + ': ' if place else ''}{fault['msg']}); {_REMEDY}"
         ) from error
 
 

@@ -81,7 +81,8 @@ def mean_interval(values: Sequence[float] | Numbers) -> tuple[float, float]:
 
 
 def _randomisation(changes: Numbers) -> float:
-    if not changes.any():
+    # One question exchanged or not gives the same size of difference: no evidence either way.
+    if len(changes) < 2 or not changes.any():
         return 1.0
     found = stats.permutation_test(
         (changes,),

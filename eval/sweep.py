@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from eval.asking import Part
-from eval.compare import compare
-from eval.records import Run
+from eval.compare import differences
+from eval.records import Run, by_id
 from eval.running import run_set
 from eval.statistics import Difference
 from eval.watching import Watch
@@ -90,5 +90,7 @@ def sweep(
 
 
 def _difference(first: Run, run: Run, by: str) -> Difference | None:
-    rows = compare(first, run).rows
-    return next((row.difference for row in rows if row.group == "all" and row.metric.name == by), None)
+    # Of each the first system: with a BEIR set there are several, and the first is the product's own mode.
+    before, after = by_id(first.of_system(first.systems[0])), by_id(run.of_system(run.systems[0]))
+    rows = differences([(before[name], after[name]) for name in before if name in after], "all", [by])
+    return rows[0].difference if rows else None

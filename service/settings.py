@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
 
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Settings:
+        if self.chunk_overlap_tokens >= self.chunk_tokens:
+            raise ValueError(
+                f"chunk_overlap_tokens is {self.chunk_overlap_tokens}, chunk_tokens {self.chunk_tokens}; "
+                "set chunk_overlap_tokens below chunk_tokens"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -90,7 +99,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
+            for fault in error.errors()
         )
         raise SettingsError(
             f"settings refused: {faults}. Each can stand in {CONFIG_FILE} or as BYLINE_<NAME> in the environment"

@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from index.embedding import load_embedder
+
+# How long an example takes is the machine's business; by default a slow one fails its test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ARTICLES = [
     {

@@ -20,6 +20,9 @@ from ingest.readers.raw import RawArticle
 
 _HEADER = "query-id\tcorpus-id\tscore"
 
+WITHOUT_RELEVANT = "queries without a relevant article"
+"""Why a judged query is left out."""
+
 
 class _Document(BaseModel):
     model_config = ConfigDict(strict=True)  # other fields (metadata, dates) are BEIR's custom
@@ -70,12 +73,14 @@ def load_beir(folder: Path) -> BeirSet:
 
     Raises:
         DatasetError: A file is missing, a line is malformed, an id occurs twice, an article is refused, or a
-            judgment names a query or an article that is not there.
+            judgment names a query or an article that is not there; or no query has a relevant article.
     """
     corpus = load_corpus(folder / "corpus.jsonl")
     queries = {query.id: query.text for query in _load_queries(folder / "queries.jsonl")}
     judged = _load_qrels(_qrels_file(folder / "qrels"), corpus, queries)
     qrels = {query: grades for query, grades in judged.items() if max(grades.values()) > 0}
+    if not qrels:
+        raise DatasetError(f"{folder}: no query has a relevant article; there is nothing to measure")
     return BeirSet(
         name=folder.resolve().name,
         articles=tuple(document.article for document in corpus.values()),
@@ -126,7 +131,8 @@ def load_with_unanswerable(file: Path) -> QuestionSet:
             unanswerable="off_topic",
         )
         questions.append(LabelledQuestion(row, ()))
-    return QuestionSet(f"{beir.name}-{file.stem}", beir.articles, tuple(questions))
+    excluded = {WITHOUT_RELEVANT: beir.excluded} if beir.excluded else {}
+    return QuestionSet(f"{beir.name}-{file.stem}", beir.articles, tuple(questions), excluded)
 
 
 def load_corpus(file: Path) -> dict[str, Document]:

@@ -9,11 +9,16 @@ from eval.sets.beir import BeirSet, is_beir, load_beir, load_with_unanswerable
 from eval.sets.lines import DatasetError
 from eval.sets.questions import SHIPPED, QuestionSet, load_question_set
 from eval.sets.squad import load_qa_lines, load_squad
+from service.errors import WrongUse
 
 FORMS = (
     "a folder with questions.jsonl and articles/, a BEIR folder, SQuAD's .json, or one of qa.jsonl, "
     "unanswerable.jsonl (both beside a BEIR corpus) and sentences.jsonl"
 )
+
+
+class NoSuchSet(DatasetError, WrongUse):
+    """A name is that of no set; the message says what would be one."""
 
 
 def place_of(name: str) -> Path:
@@ -31,7 +36,8 @@ def open_set(name: str) -> QuestionSet | BeirSet:
     """Load the shipped set by its name, or a set by its path.
 
     Raises:
-        DatasetError: There is no such set, or it is malformed.
+        NoSuchSet: There is none.
+        DatasetError: It is malformed.
     """
     path = place_of(name)
     if path.is_dir():
@@ -50,4 +56,4 @@ def open_set(name: str) -> QuestionSet | BeirSet:
             return load_answer_sentences(path)
         if path.suffix == ".json":
             return load_squad(path)
-    raise DatasetError(f"{name!r} is no set: expected 'shipped', {FORMS}")
+    raise NoSuchSet(f"{name!r} is no set: expected 'shipped', {FORMS}")

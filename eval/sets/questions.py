@@ -7,9 +7,10 @@ are quotes of articles, found as spans, so that no label depends on how articles
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +21,7 @@ from eval.sets.lines import DatasetError, parse_line, read_lines
 from ingest.article import Article, ArticleId, RefusedInput, Span
 from ingest.folders import find_files
 from ingest.intake import prepare
-from ingest.readers import read_file
+from ingest.readers import RawArticle, read_file
 
 SHIPPED = Path(__file__).parents[1] / "data"
 
@@ -141,7 +142,7 @@ def _load_articles(folder: Path) -> dict[str, Article]:
     for file in files:
         try:
             read = read_file(file)
-            prepared = [prepare(raw) for raw in read.articles]
+            prepared = [prepare(_within(folder, raw)) for raw in read.articles]
         except RefusedInput as error:
             raise DatasetError(f"{file}: {error}") from error
         if read.refusals:
@@ -150,6 +151,11 @@ def _load_articles(folder: Path) -> dict[str, Article]:
             name = file.name if len(prepared) == 1 else f"{file.name}#{article.external_id}"
             articles[name] = article
     return articles
+
+
+def _within(folder: Path, raw: RawArticle) -> RawArticle:
+    """Give an article with its path in the set: the same set has the same articles wherever it lies."""
+    return replace(raw, path=raw.path.removeprefix(f"{folder.resolve()}{os.sep}") if raw.path else None)
 
 
 def _load_rows(file: Path) -> list[QuestionRow]:

@@ -6,7 +6,8 @@ Every paragraph becomes an article. An answer's span is found again after cleani
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -174,11 +175,15 @@ def _article(text: str, title: str, name: str, file: Path) -> Article:
 
 def _find(cleaned: str, context: str, words: str, start: int) -> Span | None:
     """Find an answer in the cleaned text: the occurrence with the same number as in the context, None for none."""
-    occurrence = context[:start].count(words)
-    place = -1
-    for _ in range(occurrence + 1):
-        following = cleaned.find(words, place + 1)
-        if following < 0:
-            break
-        place = following
-    return Span(place, place + len(words)) if place >= 0 else None
+    before = sum(1 for _ in takewhile(lambda place: place < start, _places(context, words)))
+    # Where cleaning took out some of the occurrences, the last one that is left of those up to it.
+    found = list(islice(_places(cleaned, words), before + 1))
+    return Span(found[-1], found[-1] + len(words)) if found else None
+
+
+def _places(text: str, words: str) -> Iterator[int]:
+    """Give the places of some words in a text, in order; occurrences may overlap."""
+    place = text.find(words)
+    while place >= 0:
+        yield place
+        place = text.find(words, place + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from eval.sets.lines import DatasetError, read_lines
@@ -65,6 +66,8 @@ def load_trec_run(file: Path) -> TrecRun:
         try:
             query, _, document, _, score, tag = fields
             value = float(score)
+            if not isfinite(value):
+                raise ValueError(score)
         except ValueError as error:
             raise DatasetError(
                 f"{file} line {number}: {line[:80]!r} is not 'query Q0 document rank score tag'"

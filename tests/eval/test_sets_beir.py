@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from eval.sets.beir import is_beir, load_beir
+from eval.sets.beir import is_beir, load_beir, load_with_unanswerable
 from eval.sets.lines import DatasetError
 
 CORPUS = [
@@ -32,7 +32,7 @@ def write_beir(tmp_path):
 def refused(folder) -> str:
     with pytest.raises(DatasetError) as caught:
         load_beir(folder)
-    return str(caught.value).removeprefix(f"{folder}/")
+    return str(caught.value).removeprefix(str(folder)).lstrip("/: ")
 
 
 def test_ids_titles_queries_and_judgments(write_beir, tmp_path):
@@ -53,7 +53,7 @@ def test_of_several_splits_test_counts(write_beir, tmp_path):
     write_beir()
     assert list(load_beir(tmp_path).queries) == ["q1", "q2"]
     (tmp_path / "qrels" / "test.tsv").rename(tmp_path / "qrels" / "dev.tsv")
-    assert "qrels has 2 .tsv files" in refused(tmp_path)
+    assert refused(tmp_path) == "qrels has 2 files of judgments; expected test.tsv, or exactly one"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,7 @@ def test_of_several_splits_test_counts(write_beir, tmp_path):
         ({"qrels": [HEADER, "q1\td1\thigh"]}, "qrels/test.tsv line 2: 'q1\\td1\\thigh' is not a query"),
         ({"qrels": [HEADER, "q9\td1\t1"]}, "qrels/test.tsv line 2: there is no query 'q9'"),
         ({"qrels": [HEADER, "q1\td9\t1"]}, "qrels/test.tsv line 2: there is no article 'd9'"),
+        ({"qrels": [HEADER, "q3\td1\t0"]}, "no query has a relevant article"),
         ({"qrels": [*QRELS, "q1\td1\t0"]}, "qrels/test.tsv line 6: query 'q1' judges article 'd1' twice"),
     ],
 )
@@ -90,3 +91,46 @@ def test_a_missing_file_is_named(write_beir, name):
 def test_a_line_separator_within_a_text_ends_no_line(write_beir):
     corpus = [json.dumps({"_id": "d1", "text": "One.\u2028Two."}, ensure_ascii=False), CORPUS[1]]
     assert len(load_beir(write_beir(corpus=corpus)).articles) == 2
+
+
+@pytest.mark.parametrize("name", ["test.qrels", "judged.txt"])
+def test_judgments_may_have_the_form_of_trec(write_beir, name):
+    folder = write_beir()
+    (folder / "qrels" / "test.tsv").unlink()
+    (folder / "qrels" / name).write_text("q2 0 d2 2\nq1 0 d1 1\nq1 0 d2 0\nq3 0 d1 0\n")
+    loaded = load_beir(folder)
+    assert loaded.qrels == {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 2}}
+    assert loaded.excluded == 1
+    (folder / "qrels" / name).write_text("q1 0 d9 1\n")
+    assert refused(folder) == f"qrels/{name} line 1: there is no article 'd9'"
+    (folder / "qrels" / name).write_text("q1 d1 1\n")
+    assert refused(folder).startswith(f"qrels/{name} line 1: 'q1 d1 1' is not 'query 0 document grade'")
+
+
+def write_unanswerable(folder, *rows):
+    file = folder / "unanswerable.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_with_unanswerable_queries_it_is_a_question_set(write_beir):
+    """The gold of a query is each relevant article, whole; its keys are those of its answers that stand there."""
+    answers = ["the harbour", "Nowhere", "closed"]
+    folder = write_beir(queries=[QUERIES[0], QUERIES[1] | {"answers": answers}, QUERIES[2]])
+    opened = load_with_unanswerable(write_unanswerable(folder, {"_id": "n1", "text": "Who baked it?"}))
+    assert opened.name == f"{folder.name}-unanswerable"
+    by_id = {question.row.id: question for question in opened.questions}
+    assert set(by_id) == {"q1", "q2", "n1"}
+    texts = {article.id: article.text for article in opened.articles}
+    (gold,) = by_id["q2"].gold
+    assert gold.span.of(texts[gold.article_id]) == texts[gold.article_id] == "The harbour is closed."
+    assert (by_id["q2"].row.answer, by_id["q2"].row.answer_keys) == ("the harbour", (("the harbour", "closed"),))
+    assert (by_id["q1"].row.type, by_id["q1"].row.answer, by_id["q1"].row.answer_keys) == ("unsorted", None, ())
+    assert (by_id["n1"].row.unanswerable, by_id["n1"].gold) == ("off_topic", ())
+    assert opened.excluded == {"queries without a relevant article": 1}
+
+
+def test_a_query_cannot_be_answerable_and_not(write_beir):
+    file = write_unanswerable(write_beir(), {"_id": "q1", "text": "ferry"})
+    with pytest.raises(DatasetError, match=r"unanswerable\.jsonl: the query 'q1' is in queries\.jsonl, too"):
+        load_with_unanswerable(file)

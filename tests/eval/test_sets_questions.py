@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from datetime import date
 
 import pytest
 
@@ -83,9 +84,45 @@ def test_a_small_set_loads(write_set):
     assert SHIPPED.name not in (loaded.name, "shipped")
 
 
+CONFLICT = {
+    "type": "conflict",
+    "answer": "250 crowns or 250 m",
+    "answer_keys": [["250 crowns"], ["250 m"]],
+    "gold": [
+        {"article": "ferry.md", "quote": "The harbour cost 250 crowns."},
+        {"article": "ferry.md", "quote": "It is 250 m long."},
+    ],
+}
+HISTORY = [{"role": "user", "content": "Which ferry?"}, {"role": "assistant", "content": "The one to Hallin."}]
+
+
+def test_a_question_may_bring_a_history_and_a_day(write_set):
+    row = {**QUESTION, "type": "follow_up", "history": HISTORY, "as_of": "2026-03-01"}
+    first, second = load_question_set(write_set(row, {**QUESTION, **CONFLICT, "id": "q2"})).questions
+    assert [(turn.role, turn.content) for turn in first.row.history] == [
+        ("user", "Which ferry?"),
+        ("assistant", "The one to Hallin."),
+    ]
+    assert first.row.as_of == date(2026, 3, 1)
+    assert (second.row.history, second.row.as_of, second.scope) == ((), None, None)
+    assert [gold.span.start for gold in second.gold] == sorted(gold.span.start for gold in second.gold)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"type": "follow_up"}, "question q1: a follow-up needs the history that it follows"),
+        ({"history": [{"role": "system", "content": "x"}]}, "questions.jsonl line 1: history.0.role: "),
+        ({"history": [{"role": "user", "content": ""}]}, "questions.jsonl line 1: history.0.content: "),
+        ({"as_of": "soon"}, "questions.jsonl line 1: as_of: "),
+        (
+            {**CONFLICT, "answer_keys": [["250 crowns"]]},
+            "question q1: a conflict needs a gold quote and an answer key for each position",
+        ),
+        (
+            {**CONFLICT, "gold": CONFLICT["gold"][:1], "answer_keys": [["cost"], ["250"]]},
+            "question q1: a conflict needs a gold quote and an answer key for each position",
+        ),
         ({"typ": "fact"}, "questions.jsonl line 1: typ: Extra inputs are not permitted"),
         ({"type": "trivia"}, "questions.jsonl line 1: type: "),
         ({"id": ""}, "questions.jsonl line 1: id: "),

@@ -11,6 +11,7 @@ from index.searcher import Searcher
 from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
+from service.answering.abstention import load_abstention_model
 from service.answering.evidence import quotable
 from service.answering.extractive import ExtractiveAnswerer
 
@@ -49,7 +50,9 @@ def ask(embedder, tmp_path_factory):
     texts = {article.id: article.text for article in articles}
 
     def ask(question, **options):
-        answer = ExtractiveAnswerer().answer(question, searcher.search(question), searcher.generation, **options)
+        answer = ExtractiveAnswerer(load_abstention_model()).answer(
+            question, searcher.search(question), searcher.generation, **options
+        )
         for citation in (*answer.citations, *answer.nearest):
             assert texts[citation.article_id][citation.start : citation.end] == citation.quote
         assert {int(mark) for mark in re.findall(r"\[(\d+)\]", answer.text)} == {c.number for c in answer.citations}
