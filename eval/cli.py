@@ -57,6 +57,28 @@ def run(
         _report_answers(measure_answers(folder, settings, split), out, json=json)
 
 
+@app.command()
+def report(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.json", help="What 'byline eval run --out' wrote.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the page to this file.")] = Path("report.html"),
+) -> None:
+    """Make one HTML page of a run: its figures, plots, and every question with its answer and citations."""
+    from eval.records import read_run
+    from service.console import say
+    from service.errors import WrongUse
+
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
+    if out.exists() and run_file.exists() and out.samefile(run_file):
+        raise typer.BadParameter(f"{out} is the run itself", param_hint="--out")
+    try:
+        from eval.report import write_report
+    except ModuleNotFoundError as error:
+        raise WrongUse(f"a report needs the package {error.name!r}: pip install 'byline[eval]'") from error
+    write_report(read_run(run_file), out)
+    say(f"{out}")
+
+
 def _folder(set_name: str) -> Path:
     from eval.sets.questions import SHIPPED
 
