@@ -94,7 +94,12 @@ def write_report(run: Run, file: Path) -> None:
 
 def render_report(run: Run) -> str:
     """Give a run as one HTML page that needs no other file and runs no script."""
-    environment = Environment(
+    return environment().get_template("template.html").render(values(run))
+
+
+def environment() -> Environment:
+    """Give what makes pages of templates: every value is escaped and made visible, and none may be missing."""
+    made = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -103,11 +108,11 @@ def render_report(run: Run) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["attribute"] = attribute
-    environment.filters["first_relevant"] = first_relevant
+    made.filters["attribute"] = attribute
+    made.filters["first_relevant"] = first_relevant
     # Not the filter `replace`: it gives markup, which `visible` would leave as it is.
-    environment.filters["spaced"] = lambda name: name.replace("_", " ")
-    return environment.get_template("template.html").render(values(run))
+    made.filters["spaced"] = lambda name: name.replace("_", " ")
+    return made
 
 
 def values(run: Run) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from eval.report.text import plain
 
 _WIDTH_INCHES = 4.2
 _HEIGHT_INCHES = 2.7
+_LABEL_CHARS = 22
 
 # Stand-ins that the page's colours replace: matplotlib wants values, the page has variables, light and dark.
 _INK, _MUTED, _RULE, _CARD = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04"
@@ -107,7 +108,7 @@ def recall_plot(name: str, title: str, lines: Mapping[str, Points]) -> Plot:
             axes.plot(
                 [k for k, _figure in points],
                 [point.value for _k, point in points],
-                label=plain(label),
+                label=_short(label),
                 color=_SERIES[number % len(_SERIES)],
                 linestyle=_DASHES[number % len(_DASHES)],
                 marker=_MARKERS[number % len(_MARKERS)],
@@ -173,9 +174,9 @@ def latency_plot(name: str, title: str, times: Sequence[float], marks: Mapping[s
             axes.axvline(max(value, 0.01), color=_INK, linewidth=1.1, linestyle=_DASHES[number % 2])
             place = float(axes.transAxes.inverted().transform(axes.transData.transform((max(value, 0.01), 0)))[0])
             # A label that would run into the one before goes above it.
-            raised, taken = number > 0 and place - taken < 0.3, place
+            raised, taken = number > 0 and place - taken < 0.22, place
             axes.annotate(
-                f"{plain(label)} {value:,.0f}" if value >= 10 else f"{plain(label)} {value:.1f}",
+                f"{label} {value:,.0f}" if value >= 10 else f"{label} {value:.1f}",
                 (value, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(-3 if place > 0.7 else 3, 14 if raised else 3),
@@ -193,7 +194,7 @@ def latency_plot(name: str, title: str, times: Sequence[float], marks: Mapping[s
 
 def bars_plot(name: str, title: str, bars: Mapping[str, FigureRecord], meaning: str) -> Plot:
     """Draw one share for several groups as bars, each with its value, its n, and its interval where there is one."""
-    labels = [plain(label.replace("_", " ")) for label in bars]
+    labels = [_short(label.replace("_", " ")) for label in bars]
     with _style(name):
         figure, axes = _figure(height=0.62 + 0.27 * len(bars))
         places = range(len(bars))
@@ -203,7 +204,7 @@ def bars_plot(name: str, title: str, bars: Mapping[str, FigureRecord], meaning: 
                 axes.plot([bar.low, bar.high], [place, place], color=_INK, linewidth=1)
             # Beside the plot, where no bar and no whisker runs through it.
             axes.annotate(
-                f"{bar.value:.2f}  n {bar.n:,}",
+                f"{bar.value:.2f} · n {bar.n:,}",
                 (1, place),
                 xycoords=("axes fraction", "data"),
                 xytext=(5, 0),
@@ -217,6 +218,12 @@ def bars_plot(name: str, title: str, bars: Mapping[str, FigureRecord], meaning: 
         axes.set_xlim(0, 1)
         axes.set_xticks(*_SHARE_TICKS)
         return Plot(name, title, meaning, _svg(figure, name, title, meaning))
+
+
+def _short(label: str) -> str:
+    """Shorten a label to what leaves room for the plot; the page's tables have the whole."""
+    words = plain(" ".join(label.split()))
+    return words if len(words) <= _LABEL_CHARS else f"{words[: _LABEL_CHARS - 1]}…"
 
 
 def _figure(height: float = _HEIGHT_INCHES) -> tuple[Figure, Axes]:

@@ -73,7 +73,7 @@ def answer_table(run: Run, system: str) -> Table | None:
     there = {name for figures in groups.values() for name in figures}
     known = {metric.name for metric in (*ANSWER_METRICS, *COST_METRICS, *ABSTENTION)}
     # A metric that this version does not know is still a figure of the run.
-    others = sorted(name for name in there - known if "." not in name)
+    others = sorted(name for name in there - known if name.partition(".")[0] not in {*LEVELS, "latency_ms"})
     columns = (*(m for m in ANSWER_METRICS if m.name in there), *(Metric(n, n, "higher", "") for n in others))
     if not columns:
         return None
