@@ -75,11 +75,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers of one system, what went wrong first; groups without a question are left out."""
+    """The answers of one system, what went wrong first; groups without a question are left out.
+
+    `unrecorded` counts its questions that the run holds no answer of.
+    """
 
     system: str
     anchor: str
     groups: tuple[Group, ...]
+    unrecorded: int
 
     @property
     def total(self) -> int:
@@ -162,9 +166,15 @@ def settings_of(run: Run) -> tuple[Setting, ...]:
 
 def _answers(run: Run, system: str, number: int) -> Answers:
     prefix = "q" if number == 1 else f"q{number}"
-    questions = questions_of(run.of_system(system), prefix=prefix)
+    results = run.of_system(system)
+    questions = questions_of(results, prefix=prefix)
     groups = [Group(outcome, tuple(q for q in questions if q.outcome == outcome)) for outcome in OUTCOMES]
-    return Answers(system, f"{prefix}.questions", tuple(group for group in groups if group.questions))
+    return Answers(
+        system=system,
+        anchor=f"{prefix}.questions",
+        groups=tuple(group for group in groups if group.questions),
+        unrecorded=len(results) - len(questions),
+    )
 
 
 def _verdict(run: Run, answers: Answers) -> Verdict:

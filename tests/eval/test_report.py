@@ -432,6 +432,19 @@ def test_without_its_packages_the_command_says_how_to_get_them(tmp_path, run, mo
     assert "pip install 'byline[eval]'" in str(ran.exception)
 
 
+def test_questions_without_an_answer_are_counted():
+    lost = result("lost", None, metrics=marks(0.0))
+    tree = parse(render_report(answer_run(lost, *answer_run().results)))
+    assert "Left out: 1 of which the run holds no answer." in [
+        words(note) for note in tree.xpath("//p[@class = 'note']")
+    ]
+
+
+def test_a_run_of_nothing_has_a_page():
+    nothing = answer_run().model_copy(update={"results": (), "figures": {}})
+    assert "0 questions" in words(parse(render_report(nothing)))
+
+
 def test_missed_gold_is_what_no_citation_overlaps():
     one = result(
         "g", answer(citation(1, "x")), gold=(gold(), gold("missed", cited=False, rank=None)), metrics=marks(0.0, 1.0)
