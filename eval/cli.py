@@ -192,6 +192,27 @@ def _sweep_json(varied: dict[str, str], run: Run) -> dict[str, Any]:
 
 
 @app.command()
+def report(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.json", help="What 'byline eval run --out' wrote.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the page to this file.")] = Path("report.html"),
+) -> None:
+    """Make one HTML page of a run: its figures, plots, and every question with its answer and citations."""
+    from eval.records import read_run
+    from service.console import say
+    from service.errors import WrongUse
+
+    _require_folder(out)
+    if out.exists() and run_file.exists() and out.samefile(run_file):
+        raise typer.BadParameter(f"{out} is the run itself", param_hint="--out")
+    try:
+        from eval.report import write_report
+    except ModuleNotFoundError as error:
+        raise WrongUse(f"a report needs the package {error.name!r}: pip install 'byline[eval]'") from error
+    write_report(read_run(run_file), out)
+    say(f"{out}")
+
+
+@app.command()
 def calibrate(
     context: typer.Context,
     out: Annotated[Path, typer.Option(dir_okay=False, help="Write the model to this file.")],
