@@ -99,8 +99,8 @@ def circumstances(folder: Path, *, set_name: str, split: str, settings: Settings
         model=manifest.embedding.model,
         model_sha256=manifest.embedding.model_sha256,
         chunks=manifest.counts.chunks,
-        byline_version=_byline_version(),
-        git_revision=_git_revision(),
+        byline_version=byline_version(),
+        git_revision=git_revision(),
         python=platform.python_version(),
         platform=platform.platform(),
     )
@@ -161,14 +161,15 @@ def _set_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _byline_version() -> str | None:
+def byline_version() -> str | None:
+    """Give the version of the installed package; None where it is run from a source tree."""
     try:
         return version("byline")
     except PackageNotFoundError:  # run from a source tree that is not installed
         return None
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
     """Give the commit of the source tree; None where this is an installed package or there is no commit."""
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
