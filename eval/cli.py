@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eval.bench.command import app as bench_app
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Part = Literal["tune", "held_out", "all"]
 
 app = typer.Typer(help="Measure retrieval and answers on questions whose answers are known.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 
 @app.callback()
