@@ -1,7 +1,8 @@
 """Part `http`: a real server under load from clients on this machine's loopback.
 
 Claim: over HTTP Byline answers nearly as many questions a second as its model can encode, and more clients than cores
-make nobody wait for more than their turn. Control: one question of the floor, asked in a loop: 1 / its median time.
+make nobody wait for more than their turn. Control: one question of the floor, asked in a loop: 1 / its median time; for
+latency, that time once for each client, as if they took turns.
 Each client keeps one connection, sends the next question as soon as it has the answer to the last, and no question is
 asked twice. A level of load ends after its seconds, or with the questions; answers that are under way are waited for.
 Clients and server share the machine: the CPU of the clients is reported, and is a part of what a level costs.
@@ -35,7 +36,7 @@ MAX_REQUESTS = 20_000
 
 ENDPOINTS = ("/v1/search", "/v1/chat")
 _FLOOR = "1 / time of the floor for a question"
-_FLOOR_TIME = "time of the floor for a question"
+_TURN = "time of the floor for one question of each client, one after another"
 
 
 def body_of(endpoint: str, question: str) -> bytes:
@@ -232,7 +233,8 @@ def _figures(endpoint: str, load: Load, floor_seconds: float) -> Iterator[Figure
     yield replace(rate, n=n)
     if n:
         milliseconds = [latency * 1000 for latency in load.latencies]
-        yield figure("http", f"{where}, latency", "ms", milliseconds, base=floor_seconds * 1000, floor=_FLOOR_TIME)
+        turn = load.clients * floor_seconds * 1000
+        yield figure("http", f"{where}, latency", "ms", milliseconds, base=turn, floor=_TURN)
     if load.errors:
         errors = ", ".join(f"{count} × {outcome}" for outcome, count in load.errors.items())
         yield figure("http", f"{where}, errors: {errors}", "requests", [float(sum(load.errors.values()))])
