@@ -24,11 +24,20 @@ class Cost:
 NOTHING = Cost(0.0, 0.0)
 
 
-def timed(work: Callable[[], object]) -> Cost:
-    """Do some work in this process and give what it took; another thread's work at the same time counts as its CPU."""
+def timed(work: Callable[[], object], *, settle_seconds: float = 0.0) -> Cost:
+    """Do some work in this process and give what it took.
+
+    Args:
+        work: What is done.
+        settle_seconds: How long the CPU is counted on after the end of the work, while this thread sleeps: threads
+            of a library may spin on for milliseconds, and that is to count for what they did, not for what is next.
+    """
     wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+    took = time.perf_counter() - wall
+    if settle_seconds:
+        time.sleep(settle_seconds)
+    return Cost(took, time.process_time() - cpu)
 
 
 def total(costs: Iterable[Cost]) -> Cost:

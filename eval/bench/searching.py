@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FLOOR = "bare encode of the question and FAISS search"
 _NAMES = {"floor": "floor, a question", "search": "search (hybrid)", "answer": "whole answer"}
 
+SETTLE_SECONDS = 0.01
+"""Longer than the libraries' threads spin for more work."""
+
 _FIELDS = ("wall", "cpu")
 
 Step = Callable[[str], object]
@@ -54,7 +57,7 @@ def interleave(
     for turn, text in enumerate(questions):
         for name in rotated(list(steps), turn):
             before(name)
-            costs[name].append(timed(partial(steps[name], text)))
+            costs[name].append(timed(partial(steps[name], text), settle_seconds=SETTLE_SECONDS))
     return costs
 
 

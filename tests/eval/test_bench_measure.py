@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 
@@ -93,6 +94,19 @@ def test_waiting_takes_time_but_no_processor():
     waited = timed(lambda: time.sleep(0.05))
     assert waited.wall >= 0.05
     assert waited.cpu < waited.wall
+
+
+def test_work_that_goes_on_in_a_thread_counts_for_what_began_it():
+    def burn():
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    thread = threading.Thread(target=burn)
+    began = timed(thread.start, settle_seconds=0.5)
+    thread.join()
+    assert began.cpu >= 0.02
+    assert began.wall < 0.5
 
 
 @pytest.mark.parametrize(
