@@ -118,7 +118,7 @@ def test_some_articles_have_headings_and_some_have_lists():
     assert all("prose" in found for found in kinds)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=seeds, articles=st.integers(1, 40))
 def test_questions_are_distinct_and_stand_in_the_articles_that_they_name(seed, articles):
     by_url = {article.url: article for article in synthetic_articles(seed, articles)}
