@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from eval.bench.command import app as bench_app
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ ModeOption = Annotated[Mode | None, typer.Option(help="Rank by this mode alone, 
 OutOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")]
 
 app = typer.Typer(help="Measure retrieval and answers on questions whose answers are known.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 
 @app.callback()
