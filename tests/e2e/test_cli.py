@@ -60,12 +60,12 @@ def test_json_is_one_document_and_nothing_else(sample_data):
     found = json.loads(byline("search", "night train", "--top-k", "2", "--json", data=sample_data).stdout)
     assert len(found["hits"]) == 2
     listed = json.loads(byline("articles", "list", "--json", data=sample_data).stdout)["data"]
-    assert len(listed) == 24
+    assert len(listed) == 44
     article = json.loads(byline("articles", "show", listed[0]["article_id"], "--json", data=sample_data).stdout)
     assert article["text"]
     shown = json.loads(byline("index", "show", "--json", data=sample_data).stdout)
     assert shown["generation"] == "000001"
-    assert shown["articles"] == 24
+    assert shown["articles"] == 44
     verified = json.loads(byline("index", "verify", "--json", data=sample_data).stdout)
     assert [one["ok"] for one in verified["generations"]] == [True]
     checks = json.loads(byline("doctor", "--json", data=sample_data).stdout)["checks"]
@@ -75,7 +75,7 @@ def test_json_is_one_document_and_nothing_else(sample_data):
 def test_the_doctor_says_what_a_changed_setting_needs(sample_data):
     found = byline("doctor", data=sample_data, check=False, BYLINE_CHUNK_TOKENS="100")
     assert found.returncode == 1
-    assert "embed all 24 articles again" in found.stdout
+    assert "embed all 44 articles again" in found.stdout
 
 
 def test_an_article_is_removed_from_library_and_index(tmp_path):
