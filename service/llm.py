@@ -84,4 +84,5 @@ def first_fault(error: ValidationError) -> str:
     """Say in one line, without the value, where the first fault is and which."""
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in fault["loc"])
-    return f"{field}: {fault['msg']}" if field else fault["msg"]
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message

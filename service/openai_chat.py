@@ -83,7 +83,7 @@ class OpenAiChatModel:
         self._model = model
         self._api_key = api_key
         self._timeout_seconds = timeout_seconds
-        self._knows_schemas = True
+        self._refused_schemas: set[str] = set()
 
     def complete(
         self, system: str, user: str, *, max_tokens: int, json_schema: Mapping[str, Any] | None = None
@@ -91,7 +91,7 @@ class OpenAiChatModel:
         """Ask once, with temperature 0; see `ChatModel.complete`.
 
         A server that fails in passing is asked a second time. One that refuses a request with a schema is asked
-        without it, and the schema is told in words; if that goes well, it is not asked with one again.
+        without it, and the schema is told in words; if that goes well, it is not asked with this one again.
         """
         return self._read(asyncio.run(self._within_limit(system, user, max_tokens, json_schema)))
 
@@ -136,16 +136,16 @@ class OpenAiChatModel:
     ) -> bytes:
         if json_schema is None:
             return await self._send(client, system, user, max_tokens)
-        if self._knows_schemas:
+        schema = json.dumps(json_schema, ensure_ascii=False)
+        if schema not in self._refused_schemas:
             try:
                 return await self._send(client, system, user, max_tokens, response_format=_response_format(json_schema))
             except (BadRequestError, UnprocessableEntityError):
                 # Perhaps for another reason, too long a text for one: then the plain request is refused as well.
                 pass
-        schema = json.dumps(json_schema, ensure_ascii=False)
         told = f"{system}\n\nReply with nothing but one JSON object that keeps to this JSON Schema:\n{schema}"
         body = await self._send(client, told, user, max_tokens)
-        self._knows_schemas = False
+        self._refused_schemas.add(schema)
         return body
 
     async def _send(self, client: AsyncOpenAI, system: str, user: str, max_tokens: int, **extra: object) -> bytes:

@@ -201,6 +201,8 @@ def test_a_server_without_schemas_is_told_in_words_and_not_asked_again(llm_serve
         ("response_format" in request.body, json.dumps(schema) in request.system) for request in llm_server.requests
     ]
     assert asked == [(True, False), (False, True), (False, True)]
+    model.complete("Be brief.", "u", max_tokens=5, json_schema={"type": "object"})
+    assert "response_format" in llm_server.requests[-1].body  # perhaps it was that schema alone
 
 
 def test_a_request_that_is_refused_for_another_reason_says_nothing_about_schemas(llm_server):
