@@ -80,7 +80,16 @@ def test_a_small_set_loads(write_set):
     (gold,) = loaded.questions[0].gold
     assert gold.article_id == loaded.articles[0].id
     assert loaded.questions[1].gold == ()
+    assert loaded.drafts == 0
     assert SHIPPED.name not in (loaded.name, "shipped")
+
+
+def test_drafts_are_counted_and_left_out_but_checked(write_set, tmp_path):
+    loaded = load_question_set(write_set(QUESTION, {**QUESTION, "id": "s1", "draft": True}))
+    assert [question.row.id for question in loaded.questions] == ["q1"]
+    assert loaded.drafts == 1
+    (tmp_path / "questions.jsonl").write_text(json.dumps({**QUESTION, "answer_keys": [["Friday"]], "draft": True}))
+    assert "none of the answer keys ('Friday',)" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(
