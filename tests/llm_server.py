@@ -31,6 +31,15 @@ class Request:
     def user(self) -> str:
         return self.body["messages"][1]["content"]
 
+    @property
+    def blocks(self) -> dict[str, str]:
+        """The blocks of an evaluation's request by name, read with the boundary that its task names."""
+        boundary = self.system.split("`[", 1)[1].split(" NAME]`", 1)[0]
+        *parts, rest = self.user.split(f"\n[{boundary} END]")
+        assert rest == ""
+        heads = [part.lstrip("\n").partition("\n") for part in parts]
+        return {head.removeprefix(f"[{boundary} ").removesuffix("]"): text for head, _, text in heads}
+
 
 @dataclass
 class LlmServer:
