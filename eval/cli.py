@@ -57,6 +57,21 @@ def run(
         _report_answers(measure_answers(folder, settings, split), out, json=json)
 
 
+@app.command()
+def synth(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders with articles.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the drafts to this new file.")],
+    per_article: Annotated[int, typer.Option(min=1, max=20, help="Most drafts of an article.")] = 3,
+) -> None:
+    """Draft questions about articles with the LLM of the settings, for a person to check and accept."""
+    from eval.synth import write_drafts
+
+    settings = load_settings(data=context.obj)
+    if not write_drafts(paths, out, settings=settings, per_article=per_article):
+        raise typer.Exit(1)
+
+
 def _folder(set_name: str) -> Path:
     from eval.sets.questions import SHIPPED
 
