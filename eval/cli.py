@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from eval.bench.command import app as bench_app
+from service.errors import WrongUse
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(
     split: Annotated[Part, typer.Option(help="Which half of a question set.")] = "all",
     mode: ModeOption = None,
     unit: Annotated[Unit, typer.Option(help="BEIR: rank articles by their best chunk, or as wholes.")] = "chunk",
+    judge: Annotated[bool, typer.Option("--judge", help="Have the LLM judge the answers, too.")] = False,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -58,7 +60,11 @@ def run(
 
     settings = load_settings(data=data or context.obj)
     _require_folder(out)
+    if judge and settings.llm_base_url is None:
+        raise WrongUse("there is no LLM to judge with; set llm_base_url and llm_model")
     made = run_set(set_name, settings, split=split, mode=mode, unit=unit, watch=_watch())
+    if judge:
+        made = _judged(made, settings)
     if out is not None:
         write_run(made, out)
     _say_run(made, json=json)
@@ -201,7 +207,6 @@ def report(
     """Make one HTML page of a run: its figures, plots, and every question with its answer and citations."""
     from eval.records import read_run
     from service.console import say
-    from service.errors import WrongUse
 
     _require_folder(out)
     if out.exists() and run_file.exists() and out.samefile(run_file):
@@ -212,6 +217,21 @@ def report(
         raise WrongUse(f"a report needs the package {error.name!r}: pip install 'byline[eval]'") from error
     write_report(read_run(run_file), out)
     say(f"{out}")
+
+
+@app.command()
+def synth(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders with articles.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the drafts to this new file.")],
+    per_article: Annotated[int, typer.Option(min=1, max=20, help="Most drafts of an article.")] = 3,
+) -> None:
+    """Draft questions about articles with the LLM of the settings, for a person to check and accept."""
+    from eval.synth import write_drafts
+
+    settings = load_settings(data=context.obj)
+    if not write_drafts(paths, out, settings=settings, per_article=per_article):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -242,6 +262,22 @@ def calibrate(
     else:
         show([calibration_table(found)])
     note(f"The model is in {out}; name it as the setting abstention_model to use it.")
+
+
+def _judged(made: Run, settings: Settings) -> Run:
+    """Have the answers of a run judged, and say how far the judge agrees with the answer keys."""
+    from eval.judge import judge_run
+    from eval.tables import agreement_line
+    from service.assembly import open_llm
+    from service.console import note
+
+    model = open_llm(settings)
+    if model is None:
+        raise WrongUse("there is no LLM to judge with; set llm_base_url and llm_model")
+    with _bar("judging", sum(result.answer is not None for result in made.results)) as step:
+        made, agreement = judge_run(model, made, on_answer=step)
+    note(agreement_line(agreement))
+    return made
 
 
 def _require_folder(out: Path | None) -> None:

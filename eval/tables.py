@@ -18,6 +18,7 @@ from service.console import out, printable
 
 if TYPE_CHECKING:  # both load the libraries of the embedding model
     from eval.calibration import Calibration
+    from eval.judge import Agreement
     from eval.sweep import SweepRow
 
 _ANSWER_COLUMNS = {
@@ -203,6 +204,16 @@ def _answer(flip: Flip, *, after: bool) -> str:
     if result.answer is not None:
         return result.answer.text
     return "\n".join(hit.title for hit in result.hits[:3])
+
+
+def agreement_line(agreement: Agreement) -> str:
+    """Say how far the LLM judge agrees with the answer keys."""
+    raw = "–" if agreement.raw is None else f"{agreement.raw:.3f}"
+    kappa = "undefined" if agreement.kappa is None else f"{agreement.kappa:.3f}"
+    return (
+        f"The judge agrees with the answer keys on {raw} of {agreement.n} answers, Cohen's kappa {kappa}; "
+        f"{agreement.unjudged} could not be judged."
+    )
 
 
 def cell(figure: FigureRecord | None, *, digits: int = 3) -> str:

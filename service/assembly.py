@@ -18,6 +18,7 @@ from service.assistant import Assistant
 from service.conversations import ConversationStore
 from service.jobs import BuildJobs
 from service.live_index import LiveIndex
+from service.llm import ChatModel
 from service.settings import Settings
 
 LIBRARY_FILE = "library.sqlite"
@@ -65,6 +66,20 @@ def open_assistant(settings: Settings, catalog: Catalog, embedder: Embedder) -> 
     abstention = load_abstention_model(settings.abstention_model)
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
     return live, Assistant(live, extractive, passages=settings.answer_passages)
+
+
+def open_llm(settings: Settings) -> ChatModel | None:
+    """Give the LLM that the settings name, None where they name none. Asks it nothing yet."""
+    if settings.llm_base_url is None or settings.llm_model is None:
+        return None
+    from service.openai_chat import OpenAiChatModel
+
+    return OpenAiChatModel(
+        base_url=settings.llm_base_url,
+        model=settings.llm_model,
+        api_key=settings.llm_api_key,
+        timeout_seconds=settings.llm_timeout_seconds,
+    )
 
 
 def chunking_settings(settings: Settings) -> ChunkingSettings:

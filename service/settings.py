@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,7 +28,12 @@ class Settings(BaseSettings):
     """The settings of one process. Unknown keys are refused, so that a typo is found at the start."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BYLINE_", toml_file=CONFIG_FILE, extra="forbid", frozen=True, validate_default=True
+        env_prefix="BYLINE_",
+        toml_file=CONFIG_FILE,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # it may be the key
     )
 
     data: Path = Field(default=Path("byline-data"), description="The data folder: library, index, conversations.")
@@ -61,6 +68,47 @@ class Settings(BaseSettings):
         description="Requests that may wait for the model; more are answered 503.",
     )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
+    llm_base_url: str | None = Field(
+        default=None,
+        description="An OpenAI-compatible API, such as http://127.0.0.1:11434/v1; without it there is no LLM.",
+    )
+    llm_model: str | None = Field(default=None, min_length=1, description="The LLM's name at that API.")
+    llm_api_key: SecretStr | None = Field(default=None, description="The key for that API, if it wants one.")
+    llm_timeout_seconds: float = Field(
+        default=60.0, gt=0, le=3600, description="After it a request to the LLM is given up, a second try included."
+    )
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _check_base_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError("is not a web address") from error
+        if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+            raise ValueError("is not a web address with http or https, such as http://127.0.0.1:11434/v1")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            # The address is printed and kept with runs; a key is not.
+            raise ValueError("holds more than host, port and path; a key goes into llm_api_key")
+        return url
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _check_api_key(cls, key: SecretStr | None) -> SecretStr | None:
+        # What else a header cannot carry ends in errors that show it.
+        if key is not None and not all("!" <= char <= "~" for char in key.get_secret_value() or " "):
+            raise ValueError("is empty, or holds white space or characters that are not ASCII")
+        return key
+
+    @model_validator(mode="after")
+    def _check_llm(self) -> Self:
+        if (self.llm_base_url is None) != (self.llm_model is None):
+            given, missing = ("llm_base_url", "llm_model") if self.llm_model is None else ("llm_model", "llm_base_url")
+            raise ValueError(f"{given} is set and {missing} is not; an LLM needs both")
+        return self
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Settings:
@@ -99,7 +147,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
+            ": ".join([*(str(part) for part in fault["loc"]), fault["msg"].removeprefix("Value error, ")])
             for fault in error.errors()
         )
         raise SettingsError(

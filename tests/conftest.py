@@ -92,3 +92,13 @@ def empty_parts(tmp_path, assembled):
     parts = assembled(tmp_path)
     yield parts
     parts.close()
+
+
+@pytest.fixture
+def llm_server():
+    """A scripted LLM server on loopback; see tests/llm_server.py."""
+    import llm_server
+
+    server, stop = llm_server.start()
+    yield server
+    stop()

@@ -21,7 +21,7 @@ from eval.sets.lines import DatasetError, parse_line, read_lines
 from ingest.article import Article, ArticleId, RefusedInput, Span
 from ingest.folders import find_files
 from ingest.intake import prepare
-from ingest.readers import RawArticle, read_file
+from ingest.readers import RawArticle, Refusal, read_file
 
 SHIPPED = Path(__file__).parents[1] / "data"
 
@@ -79,6 +79,7 @@ class QuestionRow(BaseModel):
     unanswerable: Unanswerable | None
     history: tuple[EarlierTurn, ...] = ()
     as_of: date | None = None
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,11 @@ class QuestionSet:
     excluded: Mapping[str, int] = field(default_factory=dict)
 
 
+DRAFTS = "drafts that nobody has accepted"
+
+
 def load_question_set(folder: Path = SHIPPED) -> QuestionSet:
-    """Load a question set and find every gold quote in its article.
+    """Load a question set and find every gold quote in its article. Drafts are checked too, and left out.
 
     Raises:
         DatasetError: A line is malformed, an id occurs twice, an article is refused or missing, a quote does
@@ -128,10 +132,39 @@ def load_question_set(folder: Path = SHIPPED) -> QuestionSet:
     """
     articles = _load_articles(folder / "articles")
     rows = _load_rows(folder / "questions.jsonl")
-    questions = tuple(_label(row, articles) for row in rows)
+    labelled = [label(row, articles) for row in rows]
+    questions = tuple(question for question in labelled if not question.row.draft)
     unique = {article.id: article for article in articles.values()}
     name = "shipped" if folder == SHIPPED else folder.resolve().name
-    return QuestionSet(name, tuple(unique.values()), questions)
+    drafts = len(labelled) - len(questions)
+    return QuestionSet(name, tuple(unique.values()), questions, {DRAFTS: drafts} if drafts else {})
+
+
+def named_articles(
+    file: Path, *, folder: Path | None = None, max_chars: int = 2_000_000
+) -> tuple[list[tuple[str, Article]], list[Refusal]]:
+    """Read the articles of a file, each with the name that questions have for it, and refusals of parts of the file.
+
+    Args:
+        file: The file.
+        folder: The folder of the set, which makes no difference to what the articles are.
+        max_chars: Longest article.
+
+    Raises:
+        RefusedInput: The whole file is refused.
+    """
+    read = read_file(file)
+    named: list[tuple[str, Article]] = []
+    refusals = list(read.refusals)
+    for raw in read.articles:
+        name = file.name if len(read.articles) == 1 else f"{file.name}#{raw.external_id}"
+        try:
+            article = prepare(_within(folder, raw) if folder else raw, max_chars=max_chars)
+        except RefusedInput as error:
+            refusals.append(Refusal(name, str(error)))
+        else:
+            named.append((name, article))
+    return named, refusals
 
 
 def _load_articles(folder: Path) -> dict[str, Article]:
@@ -141,15 +174,12 @@ def _load_articles(folder: Path) -> dict[str, Article]:
     articles: dict[str, Article] = {}
     for file in files:
         try:
-            read = read_file(file)
-            prepared = [prepare(_within(folder, raw)) for raw in read.articles]
+            named, refused = named_articles(file, folder=folder)
         except RefusedInput as error:
             raise DatasetError(f"{file}: {error}") from error
-        if read.refusals:
-            raise DatasetError(f"{read.refusals[0].name}: {read.refusals[0].reason}")
-        for article in prepared:
-            name = file.name if len(prepared) == 1 else f"{file.name}#{article.external_id}"
-            articles[name] = article
+        if refused:
+            raise DatasetError(f"{refused[0].name}: {refused[0].reason}")
+        articles.update(named)
     return articles
 
 
@@ -170,7 +200,12 @@ def _load_rows(file: Path) -> list[QuestionRow]:
     return rows
 
 
-def _label(row: QuestionRow, articles: dict[str, Article]) -> LabelledQuestion:
+def label(row: QuestionRow, articles: Mapping[str, Article]) -> LabelledQuestion:
+    """Check a row against the articles, by name, and find its gold quotes.
+
+    Raises:
+        DatasetError: It does not hold; see `load_question_set`.
+    """
     if (row.unanswerable is None) != bool(row.gold) or bool(row.gold) != bool(row.answer_keys):
         raise DatasetError(f"question {row.id}: gold quotes and answer keys go together, and not with unanswerable")
     if (row.unanswerable is None) != (row.type != "unanswerable"):
@@ -185,7 +220,7 @@ def _label(row: QuestionRow, articles: dict[str, Article]) -> LabelledQuestion:
     return LabelledQuestion(row, tuple(_find(row.id, gold, articles) for gold in row.gold))
 
 
-def _find(question: str, gold: GoldQuote, articles: dict[str, Article]) -> Gold:
+def _find(question: str, gold: GoldQuote, articles: Mapping[str, Article]) -> Gold:
     article = articles.get(gold.article)
     if article is None:
         raise DatasetError(f"question {question}: there is no article {gold.article!r}")

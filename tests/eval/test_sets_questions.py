@@ -81,6 +81,7 @@ def test_a_small_set_loads(write_set):
     (gold,) = loaded.questions[0].gold
     assert gold.article_id == loaded.articles[0].id
     assert loaded.questions[1].gold == ()
+    assert loaded.excluded == {}
     assert SHIPPED.name not in (loaded.name, "shipped")
 
 
@@ -106,6 +107,14 @@ def test_a_question_may_bring_a_history_and_a_day(write_set):
     assert first.row.as_of == date(2026, 3, 1)
     assert (second.row.history, second.row.as_of, second.scope) == ((), None, None)
     assert [gold.span.start for gold in second.gold] == sorted(gold.span.start for gold in second.gold)
+
+
+def test_drafts_are_counted_and_left_out_but_checked(write_set, tmp_path):
+    loaded = load_question_set(write_set(QUESTION, {**QUESTION, "id": "s1", "draft": True}))
+    assert [question.row.id for question in loaded.questions] == ["q1"]
+    assert loaded.excluded == {"drafts that nobody has accepted": 1}
+    (tmp_path / "questions.jsonl").write_text(json.dumps({**QUESTION, "answer_keys": [["Friday"]], "draft": True}))
+    assert "none of the answer keys ('Friday',)" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

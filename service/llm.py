@@ -1,0 +1,88 @@
+"""The seam to an LLM: one question in, one whole reply out, or an error that says what to do.
+
+No client is named here: `assembly.open_llm` chooses one, and whoever asks sees only `ChatModel`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from service.errors import ServiceError
+
+Form = TypeVar("Form", bound=BaseModel)
+
+# Where a server does not enforce a schema, models like to put their JSON into a code block.
+_FENCED = re.compile(r"\s*```(?:json)?\s*(?P<inside>.*?)\s*```\s*", re.DOTALL | re.IGNORECASE)
+
+
+class LlmError(ServiceError):
+    """Base of what goes wrong with an LLM; one of the three below is raised."""
+
+
+class LlmUnavailable(LlmError):
+    """The LLM cannot be reached, is busy, failed or took too long: the same request may succeed later."""
+
+
+class LlmRefused(LlmError):
+    """The server refuses the request: its key, model, address or length has to change."""
+
+
+class LlmReplyUnusable(LlmError):
+    """A reply came, and it is not what was asked for: empty, cut off, too large or in another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an LLM said, never blank. The numbers of tokens are None where the server does not count them."""
+
+    text: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+class ChatModel(Protocol):
+    """What Byline needs of an LLM. May be used by several threads."""
+
+    def complete(
+        self, system: str, user: str, *, max_tokens: int, json_schema: Mapping[str, Any] | None = None
+    ) -> Completion:
+        """Ask once and wait for the whole reply.
+
+        Args:
+            system: What the LLM is to do.
+            user: What it is to do it with.
+            max_tokens: Longest reply; a reply that is cut off there is an error.
+            json_schema: The JSON Schema of the reply. Servers differ in how well they keep to it, so the text
+                still has to be checked: `parse_reply`.
+
+        Raises:
+            LlmUnavailable: No reply in time, or none at all.
+            LlmRefused: The server does not take the request.
+            LlmReplyUnusable: The reply is empty, cut off or too large.
+        """
+
+
+def parse_reply(text: str, form: type[Form]) -> Form:
+    """Read a reply that should be one JSON object of a form, in a code block or not.
+
+    Raises:
+        LlmReplyUnusable: It is not; the message names the first fault and does not repeat the reply.
+    """
+    fenced = _FENCED.fullmatch(text)
+    try:
+        return form.model_validate_json(fenced["inside"] if fenced else text)
+    except ValidationError as error:
+        raise LlmReplyUnusable(f"the reply is not the JSON that was asked for: {first_fault(error)}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say in one line, without the value, where the first fault is and which."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message
