@@ -226,9 +226,6 @@ def _load(folder: Path) -> SentenceTransformer:
     # Set before the import: the library must neither look for a hub nor draw bars of its own.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    # Threads that spin while they wait make encoding ten times slower as soon as anything else wants a core
-    # (docs/measurements.md); libgomp reads this once, when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
