@@ -37,13 +37,14 @@ from eval.sets.lines import DatasetError
 from eval.sets.questions import LabelledQuestion, QuestionSet
 from eval.watching import Watch
 from index.embedding import Embedder
-from index.searcher import Filters, Hit, Mode, Searcher, SearchResult
+from index.generation import Generation
+from index.searcher import Filters, Hit, Mode
 from ingest.article import Article, Span
 from service.answering.answer import Answer, Citation
 from service.answering.evidence import Question, gather
 from service.answering.reply import Reply, Turn
 from service.assembly import open_assistant
-from service.assistant import Assistant
+from service.assistant import Assistant, Found
 from service.settings import Settings
 
 Part = Literal["tune", "held_out", "all"]
@@ -68,14 +69,14 @@ def run_questions(
     with watch.building() as step:
         catalog = indexed(settings, opened.name, opened.articles, embedder=embedder, on_progress=step)
     live, assistant = open_assistant(settings, catalog, embedder)
-    asking = _Asking(live.searcher(), assistant if mode is None else None, mode or "hybrid", opened, settings)
+    asking = _Asking(assistant, live.searcher().generation, mode, opened)
     made = circumstances(
         place,
         set_name=opened.name,
         split=split,
         mode=mode or "answers",
         settings=settings,
-        manifest=asking.searcher.generation.manifest,
+        manifest=asking.generation.manifest,
         excluded=dict(opened.excluded),
     )
     with watch.steps("asking" if mode is None else "searching", len(asked)) as step:
@@ -99,64 +100,40 @@ class _Seen:
 class _Asking:
     """Asks the questions of a set of one generation and makes results of what comes."""
 
-    def __init__(
-        self, searcher: Searcher, assistant: Assistant | None, mode: Mode, opened: QuestionSet, settings: Settings
-    ) -> None:
-        self.searcher = searcher
+    def __init__(self, assistant: Assistant, generation: Generation, mode: Mode | None, opened: QuestionSet) -> None:
+        self.generation = generation
         self._assistant = assistant
-        self._mode = mode
-        self._passages = settings.answer_passages
+        self._answers = mode is None
+        self._mode: Mode = mode or "hybrid"
         self._articles = {article.id: article for article in opened.articles}
         self._texts = {article.id: article.text for article in opened.articles}
         self._names = {article.id: article.external_id or article.id for article in opened.articles}
 
     def ask(self, question: LabelledQuestion, step: Callable[[], None]) -> _Seen:
         """Ask by itself, with only the history that the question brings."""
-        filters = Filters(article_ids=(question.scope,)) if question.scope else None
-        reply, cpu_ms, searched = None, 0.0, question.row.question
-        if self._assistant is not None:
-            history = [Turn(turn.role, turn.content) for turn in question.row.history]
-            started = time.process_time()
-            reply = self._assistant.ask(
-                question.row.question, history=history, as_of=question.row.as_of, filters=filters
-            )
-            cpu_ms = (time.process_time() - started) * 1000
-            searched = reply.question
-            first = self._assistant.find(
-                question.row.question, history=history, as_of=question.row.as_of, filters=filters
-            ).result
-        else:
-            first = self.searcher.search(searched, top_k=self._passages, mode=self._mode, filters=filters)
-        deep = self.searcher.search(searched, top_k=DEPTH, mode=self._mode, filters=filters)
-        # What the product looks at comes first, in its order; beyond it the ranking goes on.
-        hits = tuple({hit.row: hit for hit in (*first.hits, *deep.hits)}.values())
+        started = time.process_time()
+        found = find_for(self._assistant, question, mode=self._mode)
+        reply = self._assistant.answer(found) if self._answers else None
+        cpu_ms = (time.process_time() - started) * 1000
+        deep = self._assistant.search(found.question, top_k=DEPTH, mode=self._mode, filters=_scope(question))
+        # What the product looks at comes first, in its order; beyond it the ranking goes on, whatever the day.
+        hits = tuple({hit.row: hit for hit in (*found.result.hits, *deep.result.hits)}.values())
         step()
         rankings: dict[str, Sequence[str]] = {
             "article": rank_articles(hits),
             "chunk": [hit.chunk.id for hit in hits],
         }
         if reply is not None:
-            rankings["sentence"] = self._sentences(searched, first)
+            rankings["sentence"] = _rank_sentences(found)
         return _Seen(question, reply, cpu_ms, hits, rankings, self._grades(question, rankings))
 
-    def _sentences(self, searched: str, found: SearchResult) -> list[str]:
-        """Rank the sentences of the passages as the answerer does; lists, which are many sentences, are left out."""
-        generation = self.searcher.generation
-        ranked = gather(Question.read(searched, generation), found, generation)
-        rows: list[str] = []
-        for evidence in ranked:
-            if not evidence.is_list:
-                rows.extend(str(row) for row in generation.sentences_in(evidence.hit.article_row, evidence.span))
-        return list(dict.fromkeys(rows))
-
     def _grades(self, question: LabelledQuestion, levels: Mapping[str, object]) -> dict[str, Grades]:
-        generation = self.searcher.generation
         grades: dict[str, Grades] = {
             "article": article_grades(question.gold, self._names),
-            "chunk": chunk_grades(question.gold, generation),
+            "chunk": chunk_grades(question.gold, self.generation),
         }
         if "sentence" in levels:
-            grades["sentence"] = sentence_grades(question.gold, generation)
+            grades["sentence"] = sentence_grades(question.gold, self.generation)
         return grades
 
     def results(self, seen: Sequence[_Seen]) -> Iterator[Result]:
@@ -204,7 +181,7 @@ class _Asking:
     def _gold(self, seen: _Seen) -> Iterator[GoldRecord]:
         for gold in seen.question.gold:
             article = self._articles[gold.article_id]
-            grades = chunk_grades((gold,), self.searcher.generation)
+            grades = chunk_grades((gold,), self.generation)
             holding = (n for n, hit in enumerate(seen.hits, start=1) if grades.get(hit.chunk.id, 0) >= RELEVANT)
             yield GoldRecord(
                 article_id=article.id,
@@ -257,6 +234,32 @@ class _Asking:
             right=is_right(citation, question.gold) if question.gold else None,
             passage=_passage(citation, self._articles[citation.article_id]),
         )
+
+
+def find_for(assistant: Assistant, question: LabelledQuestion, *, mode: Mode = "hybrid") -> Found:
+    """Find what an answer to a question of a set may draw on, as `Assistant.find` does for a user's message."""
+    row = question.row
+    return assistant.find(
+        row.question,
+        history=[Turn(turn.role, turn.content) for turn in row.history],
+        as_of=row.as_of,
+        filters=_scope(question),
+        mode=mode,
+    )
+
+
+def _scope(question: LabelledQuestion) -> Filters:
+    return Filters(article_ids=(question.scope,) if question.scope else ())
+
+
+def _rank_sentences(found: Found) -> list[str]:
+    """Rank the sentences of the passages as the answerer does; lists, which are many sentences, are left out."""
+    generation = found.generation
+    rows: list[str] = []
+    for evidence in gather(Question.read(found.question, generation), found.result, generation):
+        if not evidence.is_list:
+            rows.extend(str(row) for row in generation.sentences_in(evidence.hit.article_row, evidence.span))
+    return list(dict.fromkeys(rows))
 
 
 def _sentences(answer: Answer) -> tuple[SentenceRecord, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from eval.asking import find_for
 from eval.index_cache import indexed
 from eval.metrics import Numbers
 from eval.sets.lines import DatasetError
@@ -22,10 +23,8 @@ from eval.sets.opening import open_set
 from eval.sets.questions import LabelledQuestion, QuestionSet, Split
 from eval.watching import Watch
 from index.embedding import Embedder, load_embedder
-from index.searcher import Filters
 from service.answering.abstention import FEATURES, AbstentionModel, features, load_abstention_model
 from service.answering.evidence import Question, gather
-from service.answering.reply import Turn
 from service.assembly import open_assistant
 from service.settings import Settings
 
@@ -126,11 +125,9 @@ def _cases(opened: QuestionSet, settings: Settings, embedder: Embedder, watch: W
     cases: list[Case] = []
     with watch.steps("asking", len(opened.questions)) as step:
         for question in opened.questions:
-            filters = Filters(article_ids=(question.scope,)) if question.scope else None
-            history = [Turn(turn.role, turn.content) for turn in question.row.history]
-            searched = assistant.find(question.row.question, history=history, as_of=question.row.as_of, filters=filters)
-            asked = Question.read(searched.question, searched.generation)
-            ranked = gather(asked, searched.result, searched.generation)
+            found = find_for(assistant, question)
+            asked = Question.read(found.question, found.generation)
+            ranked = gather(asked, found.result, found.generation)
             step()
             if ranked:  # without evidence there is nothing to decide
                 cases.append(_case(opened.name, question, features(asked, ranked)))

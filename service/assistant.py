@@ -22,20 +22,12 @@ class AnswererUnavailable(ServiceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Passages:
-    """What an answer may draw on: the question that was searched for, standing alone, and its hits."""
+class Found:
+    """What a search gave, for which question, standing alone, in which generation, in how many milliseconds."""
 
     question: str
     result: SearchResult
     generation: Generation
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search gave, in which generation, in how many milliseconds."""
-
-    result: SearchResult
-    generation: str
     search_ms: float
 
 
@@ -59,7 +51,7 @@ class Assistant:
         searcher = self._live.searcher()
         started = time.perf_counter()
         result = searcher.search(query, top_k=top_k, mode=mode, filters=filters)
-        return Found(result, searcher.generation.name, _ms_since(started))
+        return Found(query, result, searcher.generation, _ms_since(started))
 
     def find(
         self,
@@ -68,16 +60,41 @@ class Assistant:
         history: Sequence[Turn] = (),
         as_of: date | None = None,
         filters: Filters | None = None,
-    ) -> Passages:
-        """Find what an answer to a message may draw on; the arguments are those of `ask`.
+        mode: Mode = "hybrid",
+    ) -> Found:
+        """Find what an answer to a message may draw on: the first half of `ask`, whose arguments it takes.
+
+        Args:
+            message: The user's words.
+            history: The turns before it.
+            as_of: Search as on this day.
+            filters: Which articles may be found.
+            mode: Both sides fused, as for an answer, or one alone.
 
         Raises:
             NoGeneration: There is no index yet.
         """
-        searcher = self._live.searcher()
-        question = stand_alone(message, history)
-        result = searcher.search(question, top_k=self._passages, filters=_until(filters or Filters(), as_of))
-        return Passages(question, result, searcher.generation)
+        until = _until(filters or Filters(), as_of)
+        return self.search(stand_alone(message, history), top_k=self._passages, mode=mode, filters=until)
+
+    def answer(self, found: Found, *, max_citations: int = 5) -> Reply:
+        """Answer from what was found, in the generation that was searched: the second half of `ask`.
+
+        Args:
+            found: What `find` gave.
+            max_citations: Most citations of the answer, above 0.
+        """
+        started = time.perf_counter()
+        answer = self._extractive.answer(found.question, found.result, found.generation, max_citations=max_citations)
+        answer_ms = _ms_since(started)
+        return Reply(
+            answer=answer,
+            question=found.question,
+            generation=found.generation.name,
+            answerer="extractive",
+            degraded=False,
+            timings=Timings(search=found.search_ms, answer=answer_ms, total=round(found.search_ms + answer_ms, 2)),
+        )
 
     def ask(
         self,
@@ -105,22 +122,8 @@ class Assistant:
         """
         if answerer == "llm":
             raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
-        started = time.perf_counter()
         found = self.find(message, history=history, as_of=as_of, filters=filters)
-        searched = time.perf_counter()
-        answer = self._extractive.answer(found.question, found.result, found.generation, max_citations=max_citations)
-        return Reply(
-            answer=answer,
-            question=found.question,
-            generation=found.generation.name,
-            answerer="extractive",
-            degraded=False,
-            timings=Timings(
-                search=round((searched - started) * 1000, 2),
-                answer=_ms_since(searched),
-                total=_ms_since(started),
-            ),
-        )
+        return self.answer(found, max_citations=max_citations)
 
 
 def _until(filters: Filters, as_of: date | None) -> Filters:

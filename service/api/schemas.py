@@ -516,7 +516,7 @@ def search_reply(found: Found) -> SearchOut:
     """Give what a search found in the form of the contract."""
     return SearchOut(
         hits=[_hit_out(hit) for hit in found.result.hits],
-        generation=found.generation,
+        generation=found.generation.name,
         timings_ms=SearchTimingsOut(search=found.search_ms),
     )
 
