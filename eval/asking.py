@@ -34,7 +34,7 @@ from eval.retrieval import (
     sentence_grades,
 )
 from eval.sets.lines import DatasetError
-from eval.sets.questions import LabelledQuestion, QuestionSet
+from eval.sets.questions import LabelledQuestion, QuestionSet, article_key
 from eval.watching import Watch
 from index.embedding import Embedder
 from index.generation import Generation
@@ -107,7 +107,7 @@ class _Asking:
         self._mode: Mode = mode or "hybrid"
         self._articles = {article.id: article for article in opened.articles}
         self._texts = {article.id: article.text for article in opened.articles}
-        self._names = {article.id: article.external_id or article.id for article in opened.articles}
+        self._names = {article.id: article_key(article) for article in opened.articles}
 
     def ask(self, question: LabelledQuestion, step: Callable[[], None]) -> _Seen:
         """Ask by itself, with only the history that the question brings."""

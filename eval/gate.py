@@ -14,6 +14,7 @@ from eval.compare import Row, differences
 from eval.metrics import find_metric
 from eval.records import Circumstances, Result, Run, by_id
 from eval.sets.lines import DatasetError
+from service.errors import first_fault
 
 BASELINE = Path(__file__).with_name("baseline.json")
 
@@ -94,9 +95,7 @@ def read_baseline(file: Path) -> Baseline:
             f"the baseline {file} cannot be read: {error.strerror or error}; make one with 'byline eval gate --update'"
         ) from error
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(f"{file} is no baseline: {place}: {fault['msg']}") from error
+        raise DatasetError(f"{file} is no baseline: {first_fault(error)}") from error
 
 
 def gate(baseline: Baseline, run: Run) -> Verdict:

@@ -13,6 +13,7 @@ from eval.records import Circumstances, HitRecord, Result, Run
 from eval.retrieval import DEPTH, Qrels, Rankings, rank_articles, reciprocal_rank_fusion, score
 from eval.sets.beir import WITHOUT_RELEVANT, BeirSet
 from eval.sets.lines import DatasetError
+from eval.sets.questions import article_key
 from eval.sets.trec import load_qrels, load_trec_run
 from eval.watching import Watch
 from eval.whole_articles import WholeArticles
@@ -57,7 +58,7 @@ def run_beir(
         manifest=manifest,
         excluded={WITHOUT_RELEVANT: beir.excluded} if beir.excluded else {},
     )
-    titles = {article.external_id or article.id: article.title for article in beir.articles}
+    titles = {article_key(article): article.title for article in beir.articles}
     return _as_run(made, rankings, beir.qrels, beir.queries, titles)
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.sets.lines import DatasetError
 from eval.sets.questions import EarlierTurn, Split, Unanswerable
+from service.errors import first_fault
 
 RUN_FORMAT: Literal["byline-run/1"] = "byline-run/1"
 _REMEDY = "make one with 'byline eval run --out FILE'"
@@ -215,11 +216,8 @@ def read_run(file: Path) -> Run:
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}; {_REMEDY}") from error
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(
-            f"{file} is no run of the format {RUN_FORMAT!r} ({place + ': ' if place else ''}{fault['msg']}); {_REMEDY}"
-        ) from error
+        fault = first_fault(error)
+        raise DatasetError(f"{file} is no run of the format {RUN_FORMAT!r} ({fault}); {_REMEDY}") from error
 
 
 def by_id(results: tuple[Result, ...]) -> Mapping[str, Result]:

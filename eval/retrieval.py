@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import ir_measures
 
 from eval.metrics import MEASURES
-from eval.sets.questions import Gold
+from eval.sets.questions import Gold, article_key
 from index.generation import Generation
 from index.searcher import Hit
 from ingest.article import ArticleId, Span
@@ -21,8 +20,6 @@ RRF_K = 60
 
 RELEVANT = 50
 """From this grade on a chunk counts as relevant for the measures that know only yes and no: half of a gold quote."""
-
-Level = Literal["article", "chunk", "sentence"]
 
 Grades = Mapping[str, int]
 """Grades by document; 0 is not relevant."""
@@ -69,14 +66,9 @@ def _falling(query: str, ranking: Sequence[str]) -> dict[str, float]:
     return scores
 
 
-def article_key(hit: Hit) -> str:
-    """Give the name of a hit's article in a ranking: its id in the set it came from, else our own."""
-    return hit.article.external_id or hit.article.id
-
-
 def rank_articles(hits: Iterable[Hit]) -> tuple[str, ...]:
     """Give the articles of some hits; an article stands where its best chunk does."""
-    return tuple(dict.fromkeys(article_key(hit) for hit in hits))
+    return tuple(dict.fromkeys(article_key(hit.article) for hit in hits))
 
 
 def article_grades(gold: Iterable[Gold], names: Mapping[ArticleId, str]) -> dict[str, int]:

@@ -25,8 +25,8 @@ from ingest.folders import find_files
 from ingest.readers import Refusal
 from service.assembly import open_llm
 from service.console import note, one_line, say
-from service.errors import ServiceError, WrongUse
-from service.llm import ChatModel, LlmError, first_fault, parse_reply
+from service.errors import ServiceError, WrongUse, first_fault
+from service.llm import ChatModel, LlmError, parse_reply
 from service.settings import Settings
 
 MAX_SHOWN_CHARS = 12_000

@@ -13,6 +13,7 @@ import numpy as np
 import Stemmer
 
 from eval.retrieval import DEPTH
+from eval.sets.questions import article_key
 from index.embedding import Embedder, Vectors
 from index.fusion import Scores, weighted_sum
 from index.searcher import CANDIDATES, Mode
@@ -25,7 +26,7 @@ class WholeArticles:
     """BM25 over whole articles, and one vector an article, cut off where the model stops reading. Held in memory."""
 
     def __init__(self, articles: Sequence[Article], settings: Settings, embedder: Embedder, *, dense: bool) -> None:
-        self._names = [article.external_id or article.id for article in articles]
+        self._names = [article_key(article) for article in articles]
         texts = [embedded_text(_title(article) if settings.chunk_title else "", article.text) for article in articles]
         self._embedder = embedder
         # The model cuts every text off where it stops reading.

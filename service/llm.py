@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.errors import ServiceError
+from service.errors import ServiceError, first_fault
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -78,11 +78,3 @@ def parse_reply(text: str, form: type[Form]) -> Form:
         return form.model_validate_json(fenced["inside"] if fenced else text)
     except ValidationError as error:
         raise LlmReplyUnusable(f"the reply is not the JSON that was asked for: {first_fault(error)}") from error
-
-
-def first_fault(error: ValidationError) -> str:
-    """Say in one line, without the value, where the first fault is and which."""
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{field}: {message}" if field else message

@@ -24,7 +24,8 @@ from openai import (
 )
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from service.llm import Completion, LlmError, LlmRefused, LlmReplyUnusable, LlmUnavailable, first_fault
+from service.errors import first_fault
+from service.llm import Completion, LlmError, LlmRefused, LlmReplyUnusable, LlmUnavailable
 
 MAX_REPLY_BYTES = 1_000_000
 """Far above what the longest reply with its JSON takes: beyond it something else than an LLM is talking."""

@@ -13,8 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval.sets.lines import DatasetError, parse_line, read_lines
-from eval.sets.questions import Gold, LabelledQuestion, QuestionRow, QuestionSet
-from eval.sets.squad import LOST, unique
+from eval.sets.questions import LOST, Gold, LabelledQuestion, QuestionSet, unique, unsorted_row
 from ingest.article import Article, RefusedInput, Span
 from ingest.cleaning import one_line
 from ingest.intake import prepare
@@ -56,7 +55,8 @@ def load_answer_sentences(file: Path) -> QuestionSet:
         if right and not found:
             lost += 1
             continue
-        questions[row.id] = LabelledQuestion(_question(row, answerable=bool(found)), found, scope=article.id)
+        asked = unsorted_row(row.id, row.question, unanswerable=None if found else "not_stated")
+        questions[row.id] = LabelledQuestion(asked, found, scope=article.id)
     if not questions:
         raise DatasetError(f"{file} holds no questions")
     name = f"{file.resolve().parent.name}-{file.stem}"
@@ -72,18 +72,6 @@ def _article(row: _Line, place: str) -> Article:
         return prepare(RawArticle(text=text, title=row.title or None, external_id=name))
     except RefusedInput as error:
         raise DatasetError(f"{place}: {error}") from error
-
-
-def _question(row: _Line, *, answerable: bool) -> QuestionRow:
-    return QuestionRow(
-        id=row.id,
-        question=row.question,
-        type="unsorted" if answerable else "unanswerable",
-        answer=None,
-        answer_keys=(),
-        gold=(),
-        unanswerable=None if answerable else "not_stated",
-    )
 
 
 def _find_all(cleaned: str, sentences: Sequence[str]) -> list[Span | None]:

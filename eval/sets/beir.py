@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval.sets.lines import DatasetError, parse_line, read_lines
-from eval.sets.questions import Gold, LabelledQuestion, QuestionRow, QuestionSet, has_key
+from eval.sets.questions import Gold, LabelledQuestion, QuestionSet, article_key, has_key, unsorted_row
 from eval.sets.trec import read_qrels
 from ingest.article import Article, RefusedInput, Span
 from ingest.intake import prepare
@@ -101,36 +101,18 @@ def load_with_unanswerable(file: Path) -> QuestionSet:
     """
     folder = file.parent
     beir = load_beir(folder)
-    articles = {article.external_id or article.id: article for article in beir.articles}
+    articles = {article_key(article): article for article in beir.articles}
     asked = {query.id: query for query in _load_queries(folder / "queries.jsonl")}
     questions: list[LabelledQuestion] = []
     for name, grades in beir.qrels.items():
         relevant = [articles[known] for known, grade in grades.items() if grade > 0]
         keys = [key for key in asked[name].answers if has_key([key], [article.text for article in relevant])]
-        row = QuestionRow(
-            id=name,
-            question=asked[name].text,
-            type="unsorted",
-            answer=keys[0] if keys else None,
-            answer_keys=(tuple(keys),) if keys else (),
-            gold=(),
-            unanswerable=None,
-        )
         golds = tuple(Gold(article.id, Span(0, len(article.text))) for article in relevant)
-        questions.append(LabelledQuestion(row, golds))
+        questions.append(LabelledQuestion(unsorted_row(name, asked[name].text, keys, unanswerable=None), golds))
     for query in _load_queries(file):
         if query.id in asked:
             raise DatasetError(f"{file}: the query {query.id!r} is in queries.jsonl, too")
-        row = QuestionRow(
-            id=query.id,
-            question=query.text,
-            type="unanswerable",
-            answer=None,
-            answer_keys=(),
-            gold=(),
-            unanswerable="off_topic",
-        )
-        questions.append(LabelledQuestion(row, ()))
+        questions.append(LabelledQuestion(unsorted_row(query.id, query.text, unanswerable="off_topic"), ()))
     excluded = {WITHOUT_RELEVANT: beir.excluded} if beir.excluded else {}
     return QuestionSet(f"{beir.name}-{file.stem}", beir.articles, tuple(questions), excluded)
 

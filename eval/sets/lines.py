@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ingest.article import IngestError
+from service.errors import first_fault
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -39,6 +40,4 @@ def parse_line(row: type[Row], line: str, place: str) -> Row:
     try:
         return row.model_validate_json(line)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(f"{place}: {field + ': ' if field else ''}{fault['msg']}") from error
+        raise DatasetError(f"{place}: {first_fault(error)}") from error

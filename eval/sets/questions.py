@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -121,6 +121,7 @@ class QuestionSet:
 
 
 DRAFTS = "drafts that nobody has accepted"
+LOST = "answers that cleaning took out of their article"
 
 
 def load_question_set(folder: Path = SHIPPED) -> QuestionSet:
@@ -134,10 +135,34 @@ def load_question_set(folder: Path = SHIPPED) -> QuestionSet:
     rows = _load_rows(folder / "questions.jsonl")
     labelled = [label(row, articles) for row in rows]
     questions = tuple(question for question in labelled if not question.row.draft)
-    unique = {article.id: article for article in articles.values()}
     name = "shipped" if folder == SHIPPED else folder.resolve().name
     drafts = len(labelled) - len(questions)
-    return QuestionSet(name, tuple(unique.values()), questions, {DRAFTS: drafts} if drafts else {})
+    return QuestionSet(name, unique(articles.values()), questions, {DRAFTS: drafts} if drafts else {})
+
+
+def unsorted_row(
+    name: str, question: str, answers: Sequence[str] = (), *, unanswerable: Unanswerable | None
+) -> QuestionRow:
+    """Make the row of a public set's question, of which any one of `answers` will do; they need not be known."""
+    return QuestionRow(
+        id=name,
+        question=question,
+        type="unsorted" if unanswerable is None else "unanswerable",
+        answer=answers[0] if answers else None,
+        answer_keys=(tuple(answers),) if answers else (),
+        gold=(),
+        unanswerable=unanswerable,
+    )
+
+
+def article_key(article: Article) -> str:
+    """Give the name of an article in rankings and judgments: its id in the set that it came from, else our own."""
+    return article.external_id or article.id
+
+
+def unique(articles: Iterable[Article]) -> tuple[Article, ...]:
+    """Give articles, each id once."""
+    return tuple({article.id: article for article in articles}.values())
 
 
 def named_articles(

@@ -6,7 +6,7 @@ Every paragraph becomes an article. An answer's span is found again after cleani
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -14,12 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.sets.beir import load_corpus
 from eval.sets.lines import DatasetError, parse_line, read_lines
-from eval.sets.questions import Gold, LabelledQuestion, QuestionRow, QuestionSet, Unanswerable
+from eval.sets.questions import LOST, Gold, LabelledQuestion, QuestionSet, unique, unsorted_row
 from ingest.article import Article, RefusedInput, Span
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
-
-LOST = "answers that cleaning took out of their article"
+from service.errors import first_fault
 
 
 class _Strict(BaseModel):
@@ -74,9 +73,7 @@ def load_squad(file: Path) -> QuestionSet:
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(f"{file}: {place + ': ' if place else ''}{fault['msg']}") from error
+        raise DatasetError(f"{file}: {first_fault(error)}") from error
     articles: dict[str, Article] = {}
     collected = _Collected(str(file))
     for page in squad.data:
@@ -137,33 +134,14 @@ class _Collected:
             self._lost += 1
             return
         keys = tuple(dict.fromkeys(gold.span.of(article.text) for gold in found))
-        self._questions[name] = LabelledQuestion(unsorted_row(name, question, keys), found)
+        row = unsorted_row(name, question, keys, unanswerable=None if found else "not_stated")
+        self._questions[name] = LabelledQuestion(row, found)
 
     def as_set(self, name: str, articles: Mapping[str, Article]) -> QuestionSet:
         if not self._questions:
             raise DatasetError(f"{self._file} holds no questions")
         excluded = {LOST: self._lost} if self._lost else {}
         return QuestionSet(name, unique(articles.values()), tuple(self._questions.values()), excluded)
-
-
-def unsorted_row(
-    name: str, question: str, answers: Sequence[str], *, unanswerable: Unanswerable | None = "not_stated"
-) -> QuestionRow:
-    """Make the row of a public set's question; any one of `answers` will do, and without one it is unanswerable."""
-    return QuestionRow(
-        id=name,
-        question=question,
-        type="unsorted" if answers else "unanswerable",
-        answer=answers[0] if answers else None,
-        answer_keys=(tuple(answers),) if answers else (),
-        gold=(),
-        unanswerable=None if answers else unanswerable,
-    )
-
-
-def unique(articles: Iterable[Article]) -> tuple[Article, ...]:
-    """Give articles, each id once."""
-    return tuple({article.id: article for article in articles}.values())
 
 
 def _article(text: str, title: str, name: str, file: Path) -> Article:

@@ -11,12 +11,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.answering.answer import AbstainReason
 from service.answering.evidence import Evidence, Question
-from service.errors import WrongUse
+from service.errors import WrongUse, first_fault
 
 SHIPPED_FILE = Path(__file__).with_name("abstention.json")
 
@@ -41,7 +42,7 @@ class AbstentionModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: str = Field(default="byline-abstention/1", pattern="^byline-abstention/1$")
+    format: Literal["byline-abstention/1"] = "byline-abstention/1"
     weights: Mapping[str, float]
     intercept: float
     threshold: float = Field(ge=0, le=1)
@@ -66,9 +67,7 @@ def load_abstention_model(file: Path | None = None) -> AbstentionModel:
     except OSError as error:
         raise AbstentionModelRefused(f"the abstention model {file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise AbstentionModelRefused(f"the abstention model {file} is refused: {where}: {fault['msg']}") from error
+        raise AbstentionModelRefused(f"the abstention model {file} is refused: {first_fault(error)}") from error
     except ValueError as error:
         raise AbstentionModelRefused(f"the abstention model {file} is not JSON: {error}") from error
     if set(model.weights) != set(FEATURES):
