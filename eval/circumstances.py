@@ -10,6 +10,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from eval.records import Circumstances, Machine
 from index.manifest import Manifest
@@ -49,7 +50,7 @@ def circumstances(
         split=split,
         mode=mode,
         unit=unit,
-        settings=settings.model_dump(mode="json", exclude={"data", "host", "port", "llm_api_key"}),
+        settings=settings_record(settings),
         generation=manifest.generation if manifest else None,
         model=manifest.embedding.model if manifest else None,
         model_sha256=manifest.embedding.model_sha256 if manifest else None,
@@ -61,6 +62,11 @@ def circumstances(
         python=platform.python_version(),
         machine=this_machine(),
     )
+
+
+def settings_record(settings: Settings) -> dict[str, Any]:
+    """Give the settings as JSON values, without the key and without where the process runs."""
+    return settings.model_dump(mode="json", exclude={"data", "host", "port", "llm_api_key"})
 
 
 def this_machine() -> Machine:
@@ -75,7 +81,7 @@ def this_machine() -> Machine:
 
 def _cpu_model() -> str | None:
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux
         return None
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)

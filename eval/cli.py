@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from eval.bench.command import app as bench_app
+from eval.options import JsonOption, OutOption, require_folder
 from service.errors import WrongUse
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from eval.records import Run
     from eval.watching import Watch
+    from service.llm import ChatModel
 
 Part = Literal["tune", "held_out", "all"]
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -28,18 +30,10 @@ SetOption = Annotated[
     str, typer.Option("--set", metavar="NAME|PATH", help="'shipped', or a set: docs/evaluation.md lists the forms.")
 ]
 DataOption = Annotated[Path | None, typer.Option(help="The data folder (also BYLINE_DATA).", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ModeOption = Annotated[Mode | None, typer.Option(help="Rank by this mode alone, and answer nothing.")]
-OutOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")]
 
 app = typer.Typer(help="Measure retrieval and answers on questions whose answers are known.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-
-
-@app.callback()
-def _group() -> None:
-    # Without a callback typer would make a single command the whole app.
-    pass
 
 
 @app.command()
@@ -59,12 +53,11 @@ def run(
     from eval.running import run_set
 
     settings = load_settings(data=data or context.obj)
-    _require_folder(out)
-    if judge and settings.llm_base_url is None:
-        raise WrongUse("there is no LLM to judge with; set llm_base_url and llm_model")
+    require_folder(out)
+    model = _llm_of(settings) if judge else None
     made = run_set(set_name, settings, split=split, mode=mode, unit=unit, watch=_watch())
-    if judge:
-        made = _judged(made, settings)
+    if model is not None:
+        made = _judged(made, model)
     if out is not None:
         write_run(made, out)
     _say_run(made, json=json)
@@ -82,7 +75,7 @@ def score(
     from eval.ranking import run_trec
     from eval.records import write_run
 
-    _require_folder(out)
+    require_folder(out)
     made = run_trec(qrels, runs, load_settings(data=context.obj))
     if out is not None:
         write_run(made, out)
@@ -135,7 +128,7 @@ def gate(
     from service.console import note, say, say_json
 
     settings = load_settings(data=data or context.obj)
-    _require_folder(out)
+    require_folder(out)
     kept = None if update else gates.read_baseline(baseline or gates.BASELINE)
     made = read_run(run_file) if run_file else run_set(set_name, settings, watch=_watch())
     if out is not None:
@@ -208,7 +201,7 @@ def report(
     from eval.records import read_run
     from service.console import say
 
-    _require_folder(out)
+    require_folder(out)
     if out.exists() and run_file.exists() and out.samefile(run_file):
         raise typer.BadParameter(f"{out} is the run itself", param_hint="--out")
     try:
@@ -254,7 +247,7 @@ def calibrate(
     from service.console import note, say_json
 
     settings = load_settings(data=data or context.obj)
-    _require_folder(out)
+    require_folder(out)
     found = calibrated(set_names or ["shipped"], settings, most_declined=most_declined, watch=_watch())
     write_model(found.model, out)
     if json:
@@ -264,26 +257,25 @@ def calibrate(
     note(f"The model is in {out}; name it as the setting abstention_model to use it.")
 
 
-def _judged(made: Run, settings: Settings) -> Run:
-    """Have the answers of a run judged, and say how far the judge agrees with the answer keys."""
-    from eval.judge import judge_run
-    from eval.tables import agreement_line
+def _llm_of(settings: Settings) -> ChatModel:
     from service.assembly import open_llm
-    from service.console import note
 
     model = open_llm(settings)
     if model is None:
         raise WrongUse("there is no LLM to judge with; set llm_base_url and llm_model")
+    return model
+
+
+def _judged(made: Run, model: ChatModel) -> Run:
+    """Have the answers of a run judged, and say how far the judge agrees with the answer keys."""
+    from eval.judge import judge_run
+    from eval.tables import agreement_line
+    from service.console import note
+
     with _bar("judging", sum(result.answer is not None for result in made.results)) as step:
         made, agreement = judge_run(model, made, on_answer=step)
     note(agreement_line(agreement))
     return made
-
-
-def _require_folder(out: Path | None) -> None:
-    """Refuse a file in a folder that is not there before anything is done."""
-    if out is not None and not out.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
 
 
 def _say_run(made: Run, *, json: bool) -> None:

@@ -53,18 +53,22 @@ COST_METRICS: tuple[Metric, ...] = (
     Metric("completion_tokens", "completion tokens", "lower", "tokens that the LLM wrote"),
 )
 
+ABSTENTION_METRICS: tuple[Metric, ...] = (
+    Metric("abstention_precision", "precision", "higher", "of the abstentions, the share on unanswerable questions"),
+    Metric("abstention_recall", "recall", "higher", "of the unanswerable questions, the share that got no answer"),
+    Metric("abstention_f1", "F1", "higher", "harmonic mean of precision and recall; n is all questions"),
+)
+"""Of groups of questions; a single question has none."""
+
+RECALL_DEPTHS = (1, 3, 5, 10, 20, 50)
+
 MEASURES: tuple[str, ...] = (
     "nDCG@10",
     "RR@10",
     "AP",
     "Success@1",
     "Success@5",
-    "R@1",
-    "R@3",
-    "R@5",
-    "R@10",
-    "R@20",
-    "R@50",
+    *(f"R@{k}" for k in RECALL_DEPTHS),
 )
 """What is computed of every ranking, in the names of ir_measures."""
 
@@ -157,13 +161,14 @@ class RiskCoverage:
     """How the share of wrong answers grows with the share of questions that are answered, surest first.
 
     `coverage` and `risk` have one value per question, coverage rising to 1; `area` is the mean risk, in [0, 1], lower
-    is better, and `best_area` what an answerer would reach that is sure of exactly its right answers.
+    is better. `best_risk` and `best_area` are of an answerer that is sure of exactly its right answers.
 
     Source: El-Yaniv and Wiener, JMLR 11 (2010), 1605-1641; area as in Geifman, Uziel, El-Yaniv, ICLR 2019.
     """
 
     coverage: tuple[float, ...]
     risk: tuple[float, ...]
+    best_risk: tuple[float, ...]
     area: float
     best_area: float
 
@@ -177,22 +182,22 @@ def risk_coverage(confidences: Sequence[float], right: Sequence[bool]) -> RiskCo
     """
     if not confidences:
         return None
-    risk = _mean_risks(np.asarray(confidences), np.asarray(right, dtype=np.float64))
-    best = _mean_risks(np.asarray(right, dtype=np.float64), np.asarray(right, dtype=np.float64), ties=False)
+    is_right = np.asarray(right, dtype=np.float64)
+    risk, best = _mean_risks(np.asarray(confidences), is_right), _mean_risks(is_right, is_right)
     count = len(confidences)
     return RiskCoverage(
         coverage=tuple((place + 1) / count for place in range(count)),
         risk=tuple(float(value) for value in risk),
+        best_risk=tuple(float(value) for value in best),
         area=float(risk.mean()),
         best_area=float(best.mean()),
     )
 
 
-def _mean_risks(confidences: Numbers, right: Numbers, *, ties: bool = True) -> Numbers:
+def _mean_risks(confidences: Numbers, right: Numbers) -> Numbers:
     """Give the mean error of the surest 1, 2, … n; within a tie, the error that any order gives on average."""
     order = np.argsort(-confidences, kind="stable")
     wrong = 1 - right[order]
-    if ties:
-        _, places, counts = np.unique(-confidences[order], return_inverse=True, return_counts=True)
-        wrong = (np.bincount(places, weights=wrong) / counts)[places]
+    _, places, counts = np.unique(-confidences[order], return_inverse=True, return_counts=True)
+    wrong = (np.bincount(places, weights=wrong) / counts)[places]
     return np.cumsum(wrong) / np.arange(1, len(wrong) + 1)

@@ -39,18 +39,16 @@ _SWEPT = (
 )
 
 
-def show(parts: Iterable[Table | str]) -> None:
-    """Print tables and lines on standard output; a figure is never cut off, however narrow the terminal."""
+def show(parts: Iterable[Table | str], console: Console = out) -> None:
+    """Print tables and lines, on standard output; a figure is never cut off, however narrow the terminal."""
     for part in parts:
         if isinstance(part, str):
-            out.print(printable(part))
-            continue
-        if part.expand:  # a table of texts, which may wrap
-            out.print(part)
-            continue
-        wide = Console(file=out.file, width=10_000, highlight=False, emoji=False)
-        needed = Measurement.get(wide, wide.options, part).maximum
-        wide.print(part, width=needed)
+            console.print(printable(part))
+        elif part.expand:  # a table of texts, which may wrap
+            console.print(part)
+        else:
+            wide = Console(file=console.file, width=10_000, highlight=False, emoji=False)
+            wide.print(part, width=Measurement.get(wide, wide.options, part).maximum)
 
 
 def run_tables(run: Run) -> Iterable[Table | str]:

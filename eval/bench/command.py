@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eval.options import JsonOption, OutOption, require_folder
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def bench(
     only: Annotated[
         str | None, typer.Option(metavar="PART,…", help="Of embedding, build, search, start, http; all by default.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the run to this JSON file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    out: OutOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Measure speed and memory on this machine, beside the least that the same work costs here.
 
@@ -51,8 +52,7 @@ def bench(
     from service.console import note
 
     plan = Plan(articles, questions, _clients(clients), seconds, cold_starts, seed, _parts(only))
-    if out is not None and not out.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
+    require_folder(out)
     settings = load_settings()
     with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="byline-bench-") as folder:
         run = run_bench(plan, settings, Path(folder), note)
@@ -86,8 +86,8 @@ def _parts(text: str | None) -> tuple[Part, ...]:
 
 
 def _report(run: BenchRun, out: Path | None, *, json: bool) -> None:
-    from eval.bench.report import bench_table, print_table
-    from service.console import out as stdout
+    from eval.bench.report import bench_table
+    from eval.tables import show
     from service.console import say_json
 
     document = run.document()
@@ -96,7 +96,7 @@ def _report(run: BenchRun, out: Path | None, *, json: bool) -> None:
     if json:
         say_json({name: value for name, value in document.items() if name != "results"})
     else:
-        print_table(stdout, bench_table(run))
+        show([bench_table(run)])
 
 
 def _write(document: dict[str, object], out: Path) -> None:

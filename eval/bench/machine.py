@@ -6,10 +6,9 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from eval.circumstances import byline_version, git_revision
+from eval.circumstances import byline_version, git_revision, settings_record, this_machine
 from service.settings import Settings
 
 _PACKAGES = "bm25s faiss-cpu fastapi numpy PyStemmer sentence-transformers starlette torch transformers uvicorn".split()
@@ -25,7 +24,7 @@ def circumstances(settings: Settings, parameters: dict[str, Any]) -> dict[str, A
         "versions": versions(),
         "byline_version": byline_version(),
         "git_revision": git_revision(),
-        "settings": settings.model_dump(mode="json", exclude={"data"}),
+        "settings": settings_record(settings),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_TUNING)},
         "load_before": load_average(),
     }
@@ -34,13 +33,9 @@ def circumstances(settings: Settings, parameters: dict[str, Any]) -> dict[str, A
 def machine() -> dict[str, Any]:
     """Describe this machine without naming it."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
+    return this_machine().model_dump() | {
         "cores_usable": len(affinity(0)) if affinity else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "os": f"{platform.system()} {platform.release()}",
-        "architecture": platform.machine(),
         "python": platform.python_version(),
     }
 
@@ -59,12 +54,3 @@ def versions() -> dict[str, str | None]:
 def load_average() -> float:
     """Give the average number of busy processes over the last minute: above 0 before a run, others are at work."""
     return round(os.getloadavg()[0], 2)
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or "unknown")

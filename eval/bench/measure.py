@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     """
     if not values or not 0 <= percent <= 100:
         raise ValueError(f"percentile {percent} of {len(values)} values; expected 0 to 100 and at least one value")
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return float(np.percentile(values, percent))
 
 
 @dataclass(frozen=True, slots=True)

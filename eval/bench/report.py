@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from eval.bench.bench import Bench, Part, Plan
@@ -93,14 +91,6 @@ def bench_table(run: BenchRun) -> Table:
                 spread(figure),
             )
     return table
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print a table at its full width: figures that are cut off are worse than lines that wrap."""
-    before = console.width
-    console.width = max(before, Measurement.get(console, console.options.update(max_width=1000), table).maximum)
-    console.print(table)
-    console.width = before
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from eval.metrics import GROUPINGS, LEVELS, risk_coverage
+from eval.metrics import GROUPINGS, LEVELS, RECALL_DEPTHS, risk_coverage
 from eval.records import FigureRecord, Result, Run
 from eval.report import plots, tables
 from eval.report.questions import OUTCOMES, Outcome, Question, is_right, questions_of
@@ -236,7 +236,7 @@ def _recall_plots(run: Run) -> Iterator[plots.Plot | Missing]:
     for system in run.systems:
         whole = run.figures.get(system, {}).get("all", {})
         for level in LEVELS:
-            points = [(k, whole[name]) for k in (1, 3, 5, 10, 20, 50) if (name := f"{level}.R@{k}") in whole]
+            points = [(k, whole[name]) for k in RECALL_DEPTHS if (name := f"{level}.R@{k}") in whole]
             if points:
                 lines.setdefault(level, {})[system] = points
     if not lines:
@@ -254,10 +254,9 @@ def _risk_plot(name: str, title: str, results: Sequence[Result]) -> plots.Plot |
     given = [(result.answer, result) for result in results if result.answer and result.answer.status != "abstained"]
     right = [is_right(result) for _answer, result in given]
     curve = risk_coverage([answer.confidence for answer, _result in given], right)
-    best = risk_coverage([float(is_one) for is_one in right], right)
-    if curve is None or best is None:
+    if curve is None:
         return Missing(title, "no answers were given")
-    return plots.risk_plot(name, title, curve, best)
+    return plots.risk_plot(name, title, curve)
 
 
 def _latency_plot(name: str, title: str, run: Run, system: str) -> plots.Plot | Missing:

@@ -130,14 +130,14 @@ def recall_plot(name: str, title: str, lines: Mapping[str, Points]) -> Plot:
         return Plot(name, title, caption, _svg(figure, name, title, caption))
 
 
-def risk_plot(name: str, title: str, curve: RiskCoverage, best: RiskCoverage) -> Plot:
+def risk_plot(name: str, title: str, curve: RiskCoverage) -> Plot:
     """Draw how many answers are wrong when only the surest are given, and the best that could be."""
     count = len(curve.coverage)
     with _style(name):
         figure, axes = _figure()
-        axes.plot(best.coverage, best.risk, label="best possible", color=_MUTED, linestyle=_DASHES[1])
+        axes.plot(curve.coverage, curve.best_risk, label="best possible", color=_MUTED, linestyle=_DASHES[1])
         axes.plot(curve.coverage, curve.risk, label="this run", color=_SERIES[0])
-        axes.fill_between(curve.coverage, curve.risk, best.risk, color=_SERIES[0], alpha=0.1, linewidth=0)
+        axes.fill_between(curve.coverage, curve.risk, curve.best_risk, color=_SERIES[0], alpha=0.1, linewidth=0)
         axes.set_xlim(0, 1)
         axes.set_xlabel("coverage: share of the answers, surest first")
         axes.set_ylabel("risk: share wrong")

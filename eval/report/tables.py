@@ -8,16 +8,20 @@ from statistics import fmean, median
 
 import numpy as np
 
-from eval.metrics import ANSWER_METRICS, COST_METRICS, GROUPINGS, LEVELS, MEASURES, Metric, find_metric
+from eval.metrics import (
+    ABSTENTION_METRICS,
+    ANSWER_METRICS,
+    COST_METRICS,
+    GROUPINGS,
+    LEVELS,
+    MEASURES,
+    RECALL_DEPTHS,
+    Metric,
+    find_metric,
+)
 from eval.records import FigureRecord, Run
 
 Figures = Mapping[str, FigureRecord]
-
-ABSTENTION: tuple[Metric, ...] = (
-    Metric("abstention_precision", "precision", "higher", "of the abstentions, the share on unanswerable questions"),
-    Metric("abstention_recall", "recall", "higher", "of the unanswerable questions, the share that got no answer"),
-    Metric("abstention_f1", "F1", "higher", "harmonic mean of precision and recall; n is all questions"),
-)
 
 GROUP_TITLES = ("", "half", "type of question", "why there is no answer")
 
@@ -71,7 +75,7 @@ def answer_table(run: Run, system: str) -> Table | None:
     """Show the figures of answers by group; None where there are none."""
     groups = run.figures.get(system, {})
     there = {name for figures in groups.values() for name in figures}
-    known = {metric.name for metric in (*ANSWER_METRICS, *COST_METRICS, *ABSTENTION)}
+    known = {metric.name for metric in (*ANSWER_METRICS, *COST_METRICS, *ABSTENTION_METRICS)}
     # A metric that this version does not know is still a figure of the run.
     others = sorted(name for name in there - known if name.partition(".")[0] not in {*LEVELS, "latency_ms"})
     columns = (*(m for m in ANSWER_METRICS if m.name in there), *(Metric(n, n, "higher", "") for n in others))
@@ -97,11 +101,11 @@ def abstention_table(run: Run, systems: Sequence[str]) -> Table | None:
     sections: list[Section] = []
     for system in systems:
         groups = run.figures.get(system, {})
-        names = [name for name in (*GROUPINGS[0], *GROUPINGS[1]) if ABSTENTION[1].name in groups.get(name, {})]
-        rows = tuple(_row(name, groups[name], ABSTENTION) for name in names)
+        names = [name for name in (*GROUPINGS[0], *GROUPINGS[1]) if ABSTENTION_METRICS[1].name in groups.get(name, {})]
+        rows = tuple(_row(name, groups[name], ABSTENTION_METRICS) for name in names)
         sections.append(Section(system if len(systems) > 1 else "", rows))
     sections = [section for section in sections if section.rows]
-    return Table("Abstention", "questions", ABSTENTION, tuple(sections)) if sections else None
+    return Table("Abstention", "questions", ABSTENTION_METRICS, tuple(sections)) if sections else None
 
 
 def retrieval_table(run: Run) -> Table | None:
@@ -163,7 +167,7 @@ def cost_table(run: Run) -> Table | None:
 
 def label_of(name: str) -> str:
     """Give the short label of a metric; a name that is not known stands for itself."""
-    for metric in ABSTENTION:
+    for metric in ABSTENTION_METRICS:
         if metric.name == name:
             return f"abstention {metric.label}"
     try:
@@ -195,7 +199,7 @@ _MEASURE_MEANINGS = {
     "RR@10": "1 / rank of the first relevant one, 0 if it is not among the first ten",
     "AP": "mean of the precision at each relevant one",
     **{f"Success@{k}": f"queries with something relevant among the first {k}" for k in (1, 5)},
-    **{f"R@{k}": f"share of what is relevant among the first {k}" for k in (1, 3, 5, 10, 20, 50)},
+    **{f"R@{k}": f"share of what is relevant among the first {k}" for k in RECALL_DEPTHS},
 }
 
 

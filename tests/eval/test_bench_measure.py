@@ -28,9 +28,10 @@ from eval.bench.measure import (
     total,
 )
 from eval.bench.processes import ChildFailed, child_environment, ended_by_sigterm, run_process, serving
-from eval.bench.report import BenchRun, bench_table, number, print_table, ratio, spread
+from eval.bench.report import BenchRun, bench_table, number, ratio, spread
 from eval.bench.searching import interleave, rotated
 from eval.bench.serving import Load, body_of
+from eval.tables import show
 from service.settings import Settings
 
 
@@ -130,7 +131,7 @@ def test_a_table_is_never_cut_off(capsys):
     long = figure("http", "/v1/search, 32 clients, errors: 12 × 503, 3 × ConnectionResetError", "requests", [15.0])
     made = {"machine": machine(), "parameters": {"articles": 12, "seed": 7}}
     console = Console(width=40)
-    print_table(console, bench_table(BenchRun(made, {"http": Measured([long])})))
+    show([bench_table(BenchRun(made, {"http": Measured([long])}))], console)
     said = capsys.readouterr().out
     for words in (long.what, "ratio to floor", "12 articles, seed 7", "GiB"):
         assert words in said
