@@ -70,18 +70,23 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B compared with A. `only_before` and `only_after` count the questions that the other run does not have."""
+    """B compared with A. `only_before` and `only_after` count the questions that the other run does not have.
+
+    `same_files` is False where the files of the set changed in between: labels may have changed with them.
+    """
 
     rows: tuple[Row, ...]
     flips: tuple[Flip, ...]
     common: int
     only_before: int
     only_after: int
+    same_files: bool
 
     def document(self) -> dict[str, Any]:
         """Give the comparison as JSON values."""
         return {
             "questions": {"common": self.common, "only_a": self.only_before, "only_b": self.only_after},
+            "same_files": self.same_files,
             "differences": [
                 {"group": row.group, "metric": row.metric.name, **asdict(row.difference), "p_adjusted": row.adjusted}
                 | {"verdict": "better" if row.better else "worse" if row.worse else "no clear difference"}
@@ -126,7 +131,8 @@ def compare(before: Run, after: Run, *, systems: tuple[str, str] | None = None) 
     pairs = [(a[name], b[name]) for name in common]
     rows = tuple(row for group in _groups(pairs) for row in differences(pairs, group, _shown(pairs, group)))
     flips = tuple(_flips(pairs))
-    return Comparison(rows, flips, len(common), len(a) - len(common), len(b) - len(common))
+    same_files = before.circumstances.set_sha256 == after.circumstances.set_sha256
+    return Comparison(rows, flips, len(common), len(a) - len(common), len(b) - len(common), same_files)
 
 
 def differences(pairs: Sequence[tuple[Result, Result]], group: str, metrics: Iterable[str]) -> list[Row]:

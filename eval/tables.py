@@ -117,6 +117,8 @@ def comparison_tables(comparison: Comparison, *, flips: int) -> Iterable[Table |
     yield f"{len(comparison.flips) - gained} questions got worse, {gained} better, of {comparison.common}."
     if comparison.only_before or comparison.only_after:
         yield f"Not compared: {comparison.only_before} questions only A has, {comparison.only_after} only B."
+    if not comparison.same_files:
+        yield "The files of the set are not the same in both runs: gold and keys may have changed, too."
     if comparison.flips and flips:
         yield _flip_table(comparison.flips[:flips])
     if len(comparison.flips) > flips:

@@ -82,7 +82,7 @@ class Bench:
     def floor(self) -> Floor:
         """The bare model and index."""
         folder = self.built.folder
-        # Ours first: it sets what torch reads when it is imported, and the floor is to have the same.
+        # Ours first: loading it sets what its libraries read, and the floor is to have the same.
         _ = self.embedder
         floor = Floor.load(self.settings.embedding_model, folder)
         floor.choose_threads([one.text for one in self.next_questions(WARM_UP_QUESTIONS)])

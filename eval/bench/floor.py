@@ -73,9 +73,6 @@ class Floor:
             ModelRefused: There is no such model.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"
-        # As our embedder sets it: threads that spin while they wait would make the floor the slower one on a machine
-        # that does anything else. Whoever imports torch first decides for both.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
         from sentence_transformers import SentenceTransformer
 

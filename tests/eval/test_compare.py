@@ -9,6 +9,7 @@ from made_runs import answer, citation, hit, result, run
 from eval.compare import compare
 from eval.sets.lines import DatasetError
 from eval.sets.questions import EarlierTurn
+from eval.tables import comparison_tables
 
 
 def runs(before, after):
@@ -146,3 +147,12 @@ def test_p_values_are_adjusted_for_the_metrics_of_their_group():
     assert keys.difference.p == pytest.approx(2 / 2**6)
     assert keys.adjusted == pytest.approx(2 * 2 / 2**6)
     assert not keys.worse  # 0.0625, though 0.03125 alone would do
+
+
+def test_changed_files_of_the_set_are_said():
+    first = run(result("a", keys=1))
+    assert compare(first, run(result("a", keys=1))).same_files
+    changed = compare(first, run(result("a", keys=1), set_sha256="ee" * 32))
+    assert changed.document()["same_files"] is False
+    said = [part for part in comparison_tables(changed, flips=0) if isinstance(part, str)]
+    assert "The files of the set are not the same in both runs: gold and keys may have changed, too." in said
