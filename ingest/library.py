@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ingest.article import Article, ArticleId, IngestError
+from ingest.failpoints import reach
 
 Outcome = Literal["added", "updated", "unchanged"]
 
@@ -36,6 +37,16 @@ _articles = sa.Table(
     sa.Column("fields", sa.Text, nullable=False),
     sa.Column("stored_at", sa.String, nullable=False),
 )
+
+_removals = sa.Table(
+    "removals",
+    _metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("removed_at", sa.String, nullable=False),
+)
+
+_READ_AT_ONCE = 500
+"""Articles asked for in one statement; databases bound the number of its parameters."""
 
 
 class LibraryDamaged(IngestError):
@@ -115,8 +126,12 @@ class ArticleLibrary:
         Returns:
             The outcome of each, in order.
         """
+        reach("add.begun")
         with self._engine.begin() as connection:
-            return [self._put(connection, article) for article in articles]
+            outcomes = [self._put(connection, article) for article in articles]
+            reach("add.written")
+        reach("add.committed")
+        return outcomes
 
     def _put(self, connection: sa.Connection, article: Article) -> Outcome:
         fields = article.to_json()
@@ -133,6 +148,7 @@ class ArticleLibrary:
         # Writing first takes the lock: between looking and writing, another writer could add the same article.
         added = connection.execute(insert(_articles).values(row).on_conflict_do_nothing(index_elements=["id"]))
         if added.rowcount == 1:
+            connection.execute(sa.delete(_removals).where(_removals.c.id == article.id))
             return "added"
         this_one = _articles.c.id == article.id
         known = connection.execute(sa.select(_articles.c.content_hash).where(this_one)).scalar_one()
@@ -152,9 +168,24 @@ class ArticleLibrary:
         return _stored(row) if row else None
 
     def remove(self, article: ArticleId) -> bool:
-        """Remove an article; tells whether it was there."""
+        """Remove an article; tells whether it was there.
+
+        That it was removed stays on record (`removed`), so that no index made before shows it.
+        """
         with self._engine.begin() as connection:
-            return connection.execute(sa.delete(_articles).where(_articles.c.id == article)).rowcount > 0
+            there = connection.execute(sa.delete(_articles).where(_articles.c.id == article)).rowcount > 0
+            if there:
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                row = {"id": article, "removed_at": now}
+                connection.execute(insert(_removals).values(row).on_conflict_do_nothing(index_elements=["id"]))
+            reach("remove.written")
+        reach("remove.committed")
+        return there
+
+    def removed(self) -> frozenset[ArticleId]:
+        """Give the ids of articles that were removed and not added again."""
+        with self._engine.connect() as connection:
+            return frozenset(ArticleId(row.id) for row in connection.execute(sa.select(_removals.c.id)))
 
     def page(self, where: ListFilter, *, limit: int, cursor: str | None = None) -> Page:
         """List articles in the order in which they were first added.
@@ -179,6 +210,22 @@ class ArticleLibrary:
             damaged=tuple(entry for entry in read if isinstance(entry, LibraryDamaged)),
         )
 
+    def read(self, articles: Sequence[ArticleId]) -> Iterator[Article | LibraryDamaged]:
+        """Give articles by their ids, in the order asked for; a damaged one comes as the error that describes it.
+
+        One that was removed meanwhile does not come. Each is as it was at one moment, which need not be the same for
+        all.
+        """
+        for first in range(0, len(articles), _READ_AT_ONCE):
+            wanted = articles[first : first + _READ_AT_ONCE]
+            with self._engine.connect() as connection:
+                rows = connection.execute(sa.select(_articles).where(_articles.c.id.in_(wanted))).all()
+            by_id = {row.id: row for row in rows}
+            for article in wanted:
+                if article in by_id:
+                    entry = _read(by_id[article])
+                    yield entry.article if isinstance(entry, Stored) else entry
+
     def all(self) -> Iterator[Article | LibraryDamaged]:
         """Give all articles by id; a damaged row comes as the error that describes it."""
         with self._engine.connect() as connection:
@@ -196,6 +243,8 @@ class ArticleLibrary:
 def _make_durable(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
+    # What is removed or replaced is overwritten with zeros: deleted text must not stay in the file.
+    cursor.execute("PRAGMA secure_delete=ON")
     # FULL: a commit is on disk, not only in the log's page cache, before it is acknowledged.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()

@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from ingest import failpoints
 from service.errors import WrongUse
 
 CONFIG_FILE = "byline.toml"
@@ -138,9 +139,10 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         SettingsError: A key is unknown or a value is out of range.
     """
-    unknown = sorted(
-        name for name in os.environ if name.startswith("BYLINE_") and name[7:].lower() not in Settings.model_fields
-    )
+    given = {name for name in os.environ if name.startswith("BYLINE_")}
+    if failpoints.VARIABLE in given and (problem := failpoints.problem_of(os.environ[failpoints.VARIABLE])):
+        raise SettingsError(problem)
+    unknown = sorted(name for name in given - {failpoints.VARIABLE} if name[7:].lower() not in Settings.model_fields)
     if unknown:
         raise SettingsError(f"there is no setting {unknown[0]}; docs/settings.md lists the names")
     try:

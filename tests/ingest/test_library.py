@@ -1,4 +1,7 @@
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import date
@@ -139,3 +142,44 @@ def test_threads_can_put_at_once_and_nothing_is_lost(library):
         thread.join()
     assert len(library.digests()) == 17
     assert sorted(outcomes) == ["added"] + ["unchanged"] * 15
+
+
+def test_articles_are_read_by_their_ids_in_the_order_asked_for(library, tmp_path):
+    articles = [article(f"name{number}") for number in range(7)]
+    library.put_all(articles)
+    wanted = [articles[place].id for place in (5, 0, 3)]
+    assert list(library.read(wanted)) == [articles[5], articles[0], articles[3]]
+    library.remove(articles[0].id)
+    assert list(library.read(wanted)) == [articles[5], articles[3]]
+    assert list(library.read([])) == []
+    with sqlite3.connect(tmp_path / "deep" / "library.sqlite") as connection:
+        connection.execute("UPDATE articles SET text = 'Fake' WHERE id = ?", [articles[5].id])
+    connection.close()
+    assert [type(entry) for entry in library.read(wanted)] == [LibraryDamaged, Article]
+
+
+def test_a_removal_stays_on_record_until_the_article_comes_back(library):
+    library.put_all([article("one"), article("two")])
+    assert library.removed() == frozenset()
+    assert library.remove(article("one").id)
+    assert not library.remove(article("nobody").id)
+    assert library.removed() == {article("one").id}
+    assert not library.remove(article("one").id)
+    assert library.put(article("one")) == "added"
+    assert library.removed() == frozenset()
+
+
+def test_a_process_that_dies_while_it_adds_leaves_all_of_it_or_nothing(tmp_path):
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom ingest.library import ArticleLibrary\n"
+        "from ingest.intake import prepare\nfrom ingest.readers import RawArticle\n"
+        "library = ArticleLibrary.open(Path(sys.argv[1]))\n"
+        "library.put_all([prepare(RawArticle('The words of %d.' % n, external_id=str(n))) for n in range(9)])\n"
+    )
+    for failpoint, expected in (("add.begun", 0), ("add.written", 0), ("add.committed", 9)):
+        path = tmp_path / f"{failpoint}.sqlite"
+        ended = subprocess.run(
+            [sys.executable, "-c", program, str(path)], env=os.environ | {"BYLINE_FAILPOINT": failpoint}, check=False
+        )
+        assert ended.returncode == 137
+        assert len(ArticleLibrary.open(path).digests()) == expected
