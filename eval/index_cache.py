@@ -7,9 +7,11 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
-from index.builder import Builder, Progress, chunking_record
+from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
+from index.cutting import chunking_record
 from index.embedding import Embedder
+from index.reports import Progress
 from ingest.article import Article
 from service.assembly import chunking_settings
 from service.settings import Settings
@@ -52,6 +54,6 @@ def indexed(
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode("ascii")).hexdigest()
     folder = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{digest[:16]}"
     catalog = Catalog(settings.data / "eval" / folder)
-    ordered = sorted(articles, key=lambda article: article.id)
-    Builder(catalog, embedder, chunking, sentences=sentences).build(lambda: ordered, keep=1, on_progress=on_progress)
+    source = GivenArticles(articles)
+    Builder(catalog, embedder, chunking, sentences=sentences).build(source, keep=1, on_progress=on_progress)
     return catalog

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from index.builder import Progress
+from index.reports import Progress
 
 
 @contextmanager

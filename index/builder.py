@@ -1,132 +1,141 @@
 """The library's articles to a new, published generation.
 
-An article whose content did not change keeps its chunks and vectors from the current generation, as long as that
-one was made with the same model and settings; all others are cut and embedded anew.
+An article whose content did not change is taken over from the current generation, as long as that one was made with
+the same model and settings; all others are cut and embedded anew, some dozens at a time, and kept on disk as they
+are done: memory does not grow with the library, and a build that is interrupted goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
-
-import numpy as np
+from pathlib import Path
+from typing import Protocol
 
 from index.catalog import Catalog
+from index.cutting import CutArticle, chunking_record, cut, embed
+from index.dense import EXACT_ROWS
 from index.embedding import Embedder
 from index.errors import BuildCancelled, GenerationDamaged, GenerationIncompatible, NoGeneration
-from index.generation import Generation, IndexedArticle, write_generation
-from index.manifest import Counts, EmbeddingRecord, UnsealedManifest, generation_of, seal
-from ingest.article import Article, ArticleId, Chunk, IngestError
-from ingest.chunking import (
-    CHUNKING_VERSION,
-    ChunkingSettings,
-    chunk_article,
-    embedded_text,
-    embedded_title,
-    fit_sentences,
-)
+from index.generation import Generation
+from index.manifest import FORMAT_VERSION, EmbeddingRecord, Manifest, UnsealedManifest, generation_of, seal
+from index.merging import Source, Written, runs_of, write_computed, write_merged
+from index.reports import BuildReport, Changes, Phase, Plan, Progress, Skipped, difference
+from index.unfinished import UnfinishedBuild
+from ingest.article import Article, ArticleId, IngestError
+from ingest.chunking import ChunkingSettings
 from ingest.cleaning import CLEANING_VERSION
-from ingest.sentences import SENTENCES_VERSION, Sentence, split_sentences
+from ingest.failpoints import reach
 
-Phase = Literal["read", "chunk", "embed", "write", "verify", "publish"]
+PART_ARTICLES = 64
+"""Articles embedded in one go: enough to sort texts by length, few enough to show progress and to lose little."""
 
-EMBED_ARTICLES = 64
-"""Articles embedded in one go: enough to sort texts by length, few enough to show progress and stop soon."""
+_PACE_ARTICLES = 32
+"""Articles that a build must embed to tell at which pace it does."""
+
+
+class ArticleSource(Protocol):
+    """Where a build takes articles from; `ingest.library.ArticleLibrary` is one."""
+
+    def digests(self) -> dict[ArticleId, str]:
+        """Give the content hash of every article, by id."""
+
+    def read(self, articles: Sequence[ArticleId]) -> Iterator[Article | IngestError]:
+        """Give articles by their ids; a damaged one comes as its error, one that is gone does not come."""
+
+    def characters(self, articles: Sequence[ArticleId]) -> int:
+        """Count the characters of the texts of articles."""
+
+
+class GivenArticles:
+    """Articles in memory, as a source for a build."""
+
+    def __init__(self, articles: Iterable[Article]) -> None:
+        self._articles = {article.id: article for article in articles}
+
+    def digests(self) -> dict[ArticleId, str]:
+        """Give the content hash of every article, by id."""
+        return {article.id: article.content_hash for article in self._articles.values()}
+
+    def read(self, articles: Sequence[ArticleId]) -> Iterator[Article]:
+        """Give articles by their ids."""
+        return (self._articles[article] for article in articles)
+
+    def characters(self, articles: Sequence[ArticleId]) -> int:
+        """Count the characters of the texts of articles."""
+        return sum(len(self._articles[article].text) for article in articles)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `done` of `total` articles (read, chunk), texts (embed) or steps."""
+class _Recipe:
+    """What decides how an article becomes rows of an index."""
 
-    phase: Phase
-    done: int
-    total: int
+    embedder: Embedder
+    chunking: ChunkingSettings
+    sentences: bool
+    exact_rows: int
 
+    def chunking_record(self) -> dict[str, int | str]:
+        return chunking_record(self.chunking, sentences=self.sentences)
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An article that is in the library but not in the generation, and why."""
+    def fingerprint(self, full: bool) -> str:
+        """Name what was embedded by this recipe; a full build takes nothing from one that is not."""
+        parts = [FORMAT_VERSION, self.embedder.model_sha256, self.chunking_record(), CLEANING_VERSION, full]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
-    article: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuildReport:
-    """What a build did. `generation` is the current one afterwards; `built` is False where nothing was to do."""
-
-    generation: str
-    built: bool
-    articles: int
-    articles_added: int
-    articles_updated: int
-    articles_removed: int
-    chunks_embedded: int
-    chunks_reused: int
-    skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """An article that must be embedded, cut to pieces."""
-
-    article: Article
-    title: str
-    chunks: tuple[Chunk, ...]
-    sentences: tuple[Sentence, ...]
-
-    def texts(self) -> list[str]:
-        """What is embedded: every chunk under the title, then every sentence."""
-        words = self.article.text
-        return [embedded_text(self.title, chunk.span.of(words)) for chunk in self.chunks] + [
-            sentence.span.of(words) for sentence in self.sentences
-        ]
-
-
-def chunking_record(chunking: ChunkingSettings, *, sentences: bool = True) -> dict[str, int | str]:
-    """Give what a manifest says of how articles were cut: the settings and the versions of the rules (0: none)."""
-    return {
-        **{name: int(value) for name, value in asdict(chunking).items()},
-        "chunking_version": CHUNKING_VERSION,
-        "sentences_version": SENTENCES_VERSION if sentences else 0,
-    }
+    def difference(self, manifest: Manifest) -> str | None:
+        """Say why nothing of a generation can be taken over, None where it can."""
+        return difference(
+            manifest,
+            model=self.embedder.name,
+            model_sha256=self.embedder.model_sha256,
+            chunking=self.chunking_record(),
+            cleaning=CLEANING_VERSION,
+        )
 
 
 class Builder:
     """Makes generations with one embedding model and one setting of chunk sizes.
 
     Without `sentences` a generation holds chunks alone: enough to rank passages, not to answer, and made in about
-    half the time.
+    half the time. Up to `exact_rows` chunks its vector index is exact; see `index.dense.choose_kind`.
     """
 
     def __init__(
-        self, catalog: Catalog, embedder: Embedder, chunking: ChunkingSettings, *, sentences: bool = True
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        chunking: ChunkingSettings,
+        *,
+        sentences: bool = True,
+        exact_rows: int = EXACT_ROWS,
     ) -> None:
         self._catalog = catalog
-        self._embedder = embedder
-        self._chunking = chunking
-        self._sentences = sentences
-        self._record_of_chunking = chunking_record(chunking, sentences=sentences)
+        self._recipe = _Recipe(embedder, chunking, sentences, exact_rows)
 
     def build(
         self,
-        library: Callable[[], Iterable[Article | IngestError]],
+        library: ArticleSource,
         *,
         full: bool = False,
         keep: int = 3,
+        on_plan: Callable[[Plan], None] = lambda _: None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> BuildReport:
         """Bring the index up to date with the library and publish the new generation.
 
         Args:
-            library: Gives all articles of the library; a damaged one comes as its error and is reported.
+            library: All articles; a damaged one is reported and left out.
             full: Embed everything again, even what did not change.
             keep: Generations kept afterwards, the new one included.
+            on_plan: Told what is about to be done, before anything is embedded.
             on_progress: Called from this thread.
-            cancelled: Asked between steps; True ends the build with nothing changed.
+            cancelled: Asked between steps; True ends the build, and what it has embedded waits for the next one.
 
         Returns:
             What was done. Nothing is built where the current generation already holds the library as it is.
@@ -137,122 +146,209 @@ class Builder:
             StorageFull: No space left; the current generation is kept.
         """
         with self._catalog.writer():
-            steps = _Steps(on_progress, cancelled)
-            current, healthy = self._current()
-            articles, skipped = _read(library, steps)
-            changes = _Changes.between(current, articles)
-            reusable = current if current is not None and not full and self._made_alike(current) else None
-            if reusable is not None and healthy and not changes.any:
-                return changes.report(reusable.name, len(articles), skipped, built=False, embedded=0)
-            indexed, embedded = self._index(articles, reusable, steps)
-            name = self._publish(indexed, steps)
+            reach("build.begun")
+            base, healthy = self._base()
+            reason = "a full build was asked for" if full else self._recipe.difference(base.manifest) if base else None
+            unfinished = UnfinishedBuild(self._catalog.root, self._recipe.fingerprint(full))
+            build = _Build(
+                self._recipe, unfinished, library, base, reason if base else None, _Steps(on_progress, cancelled)
+            )
+            if not (healthy and build.changes_nothing()):
+                build.embed(on_plan)
+            if healthy and build.changes_nothing():
+                unfinished.drop()
+                return build.report(build.base_name, built=False)
+            name = build.publish(self._catalog)
+            unfinished.drop()
             self._catalog.prune(keep)
-            reused = sum(len(entry.chunks) for entry in indexed) - embedded
-            return changes.report(name, len(articles), skipped, built=True, embedded=embedded, reused=reused)
+            return build.report(name, built=True)
 
-    def _current(self) -> tuple[Generation | None, bool]:
+    def _base(self) -> tuple[Source | None, bool]:
         """Give the newest good generation, and whether it is the one that should be served."""
         try:
-            opened = self._catalog.open_newest_good(Generation.open)
+            opened = self._catalog.open_newest_good(Source.open)
         except NoGeneration:
             return None, True
         except (GenerationDamaged, GenerationIncompatible):
             return None, False  # this build is the remedy
         return opened.value, not opened.problems
 
-    def _record(self) -> EmbeddingRecord:
-        embedder = self._embedder
-        return EmbeddingRecord(
-            model=embedder.name,
-            model_sha256=embedder.model_sha256,
-            dimension=embedder.dimension,
-            max_tokens=embedder.max_tokens,
-        )
 
-    def _made_alike(self, generation: Generation) -> bool:
-        """Tell whether a generation was made with this model and these settings, so that its vectors can be kept."""
-        manifest = generation.manifest
-        same_model = manifest.embedding.model_sha256 == self._embedder.model_sha256
-        return same_model and manifest.chunking == self._record_of_chunking
+class _Build:
+    """One build: what the library holds, where each of its articles is taken from, and what that makes."""
 
-    def _index(
-        self, articles: list[Article], reusable: Generation | None, steps: _Steps
-    ) -> tuple[list[IndexedArticle], int]:
-        """Cut and embed what changed and take over the rest; gives all, and the number of chunks embedded."""
-        indexed: dict[ArticleId, IndexedArticle] = {}
-        cuts: list[_Cut] = []
-        for done, article in enumerate(articles):
-            steps.at("chunk", done, len(articles))
-            known = reusable.indexed(article.id) if reusable is not None else None
-            if known is not None and known.article == article:
-                indexed[article.id] = known
+    def __init__(
+        self,
+        recipe: _Recipe,
+        unfinished: UnfinishedBuild,
+        library: ArticleSource,
+        base: Source | None,
+        reason: str | None,
+        steps: _Steps,
+    ) -> None:
+        self._recipe = recipe
+        self._unfinished = unfinished
+        self._library = library
+        self._base = base
+        self._reason = reason
+        self._steps = steps
+        self._reusable = base if reason is None else None
+        self._sources = [self._reusable] if self._reusable is not None else []
+        self._picks: dict[ArticleId, tuple[int, int]] = {}
+        self._skipped: list[Skipped] = []
+        self._resumed_from = len(self._sources)
+        self._embedded_from = len(self._sources)
+        self._pace = base.manifest.embedding_pace if base is not None else 0.0
+        self._wanted = dict(sorted(library.digests().items()))
+        self._steps.at("read", len(self._wanted), len(self._wanted))
+        reach("build.read")
+        held = base.manifest.articles if base is not None else {}
+        self._changes = Changes.between(held, {str(article): digest for article, digest in self._wanted.items()})
+
+    @property
+    def base_name(self) -> str:
+        """Name of the generation that was there before."""
+        return self._base.manifest.generation if self._base is not None else ""
+
+    def changes_nothing(self) -> bool:
+        """Tell whether the generation that is there is what this build would make."""
+        if self._reusable is None:
+            return False
+        if not self._changes.any:
+            return True
+        # After reading: all that differs from what is there may be articles that cannot be read.
+        return bool(self._skipped) and self._held() == self._reusable.manifest.articles
+
+    def embed(self, on_plan: Callable[[Plan], None]) -> None:
+        """Find out where each article is taken from, and embed those that are nowhere yet."""
+        if self._reusable is not None:
+            self._pick(0)
+        self._resumed_from = len(self._sources)
+        for part in self._unfinished.sources():
+            self._sources.append(part)
+            self._pick(len(self._sources) - 1)
+        self._embedded_from = len(self._sources)
+        missing = [article for article in self._wanted if article not in self._picks]
+        on_plan(self._plan(missing))
+        for first in range(0, len(missing), PART_ARTICLES):
+            self._embed_part(missing, first)
+
+    def _pick(self, number: int) -> None:
+        """Take over what a source holds of the library as it is, unless an earlier source does."""
+        source = self._sources[number]
+        for row, article in enumerate(map(ArticleId, source.ids)):
+            if article not in self._picks and self._wanted.get(article) == source.manifest.articles[article]:
+                self._picks[article] = (number, row)
+
+    def _plan(self, missing: list[ArticleId]) -> Plan:
+        seconds = None
+        if self._pace and missing:
+            seconds = self._library.characters(missing) / self._pace
+        resumed = sum(source >= self._resumed_from for source, _ in self._picks.values())
+        return Plan(len(self._wanted), len(missing), resumed, self._reason, seconds)
+
+    def _embed_part(self, missing: list[ArticleId], first: int) -> None:
+        articles: list[Article] = []
+        for entry in self._library.read(missing[first : first + PART_ARTICLES]):
+            if isinstance(entry, Article):
+                articles.append(entry)
             else:
-                cuts.append(self._cut(article))
-        total = sum(len(cut.chunks) + len(cut.sentences) for cut in cuts)
+                self._skipped.append(Skipped(str(entry).split(":")[0].removeprefix("article "), str(entry)))
+        if not articles:
+            return
+        embedder = self._recipe.embedder
+        dimension = embedder.dimension  # loads the model, before the clock starts
+        began = time.monotonic()
+        cuts: list[CutArticle] = []
+        for number, article in enumerate(articles):
+            if first == 0:
+                self._steps.at("chunk", number, len(missing))
+            cuts.append(cut(article, embedder, self._recipe.chunking, sentences=self._recipe.sentences))
+        total = sum(len(one.chunks) + len(one.sentences) for one in cuts)
         done = 0
-        for start in range(0, len(cuts), EMBED_ARTICLES):
-            group = cuts[start : start + EMBED_ARTICLES]
-            for entry in self._embed(group, done, total, steps):
-                indexed[entry.article.id] = entry
-            done += sum(len(cut.chunks) + len(cut.sentences) for cut in group)
-        return [indexed[article.id] for article in articles], sum(len(cut.chunks) for cut in cuts)
 
-    def _cut(self, article: Article) -> _Cut:
-        count = self._embedder.count_tokens
-        title = embedded_title(article.title, count) if self._chunking.with_title else ""
-        room = self._embedder.max_tokens - count([title])[0]
-        longest = min(self._chunking.max_tokens, room)
-        overlap = min(self._chunking.overlap_tokens, longest - 1)
-        settings = replace(self._chunking, max_tokens=longest, overlap_tokens=overlap)
-        sentences = fit_sentences(article.text, split_sentences(article.text), max_tokens=longest, count_tokens=count)
-        chunks = chunk_article(article, sentences, settings=settings, count_tokens=count)
-        return _Cut(article, title, tuple(chunks), tuple(sentences) if self._sentences else ())
+        def on_batch(texts: int) -> None:
+            nonlocal done
+            done += texts
+            self._steps.at("embed", first + len(articles) * done // total, len(missing))
 
-    def _embed(self, cuts: list[_Cut], done: int, total: int, steps: _Steps) -> Iterable[IndexedArticle]:
-        texts = [text for cut in cuts for text in cut.texts()]
-        counter = [done]
+        indexed = list(embed(cuts, embedder, on_batch))
+        self._time(articles, time.monotonic() - began)
+        reach("build.embedded")
+        part = self._unfinished.next_folder()
+        with_title = self._recipe.chunking.with_title
+        written = write_computed(part, indexed, dimension=dimension, with_title=with_title)
+        reach("build.part_written")
+        seal(part, self._manifest(part, written, {one.article.id: one.article.content_hash for one in indexed}))
+        self._sources.append(self._unfinished.keep(part))
+        for row, one in enumerate(indexed):
+            self._picks[one.article.id] = (len(self._sources) - 1, row)
 
-        def on_batch(size: int) -> None:
-            counter[0] += size
-            steps.at("embed", counter[0], total)
+    def _time(self, articles: list[Article], seconds: float) -> None:
+        """Note the pace: that of a whole part, not of a few articles."""
+        if len(articles) >= _PACE_ARTICLES or not self._pace:
+            self._pace = round(sum(len(article.text) for article in articles) / max(seconds, 1e-3), 1)
 
-        vectors = self._embedder.encode(texts, on_batch=on_batch)
-        first = 0
-        for cut in cuts:
-            middle, last = first + len(cut.chunks), first + len(cut.chunks) + len(cut.sentences)
-            yield IndexedArticle(
-                article=cut.article,
-                chunks=cut.chunks,
-                sentences=cut.sentences,
-                chunk_vectors=vectors[first:middle],
-                sentence_vectors=vectors[middle:last].astype(np.float16),
-            )
-            first = last
+    def _held(self) -> dict[str, str]:
+        """Give the content hash of every article that the new generation has, by id."""
+        picks = ((article, self._sources[source], row) for article, (source, row) in self._picks.items())
+        return {article: source.manifest.articles[article] for article, source, _ in picks}
 
-    def _publish(self, indexed: list[IndexedArticle], steps: _Steps) -> str:
-        steps.at("write", 0, 1)
-        staged = self._catalog.stage()
-        write_generation(staged, indexed, dimension=self._embedder.dimension, with_title=self._chunking.with_title)
-        seal(
-            staged,
-            UnsealedManifest(
-                generation=generation_of(staged),
-                built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                embedding=self._record(),
-                chunking=self._record_of_chunking,
-                cleaning_version=CLEANING_VERSION,
-                counts=Counts(
-                    articles=len(indexed),
-                    chunks=sum(len(entry.chunks) for entry in indexed),
-                    sentences=sum(len(entry.sentences) for entry in indexed),
-                ),
-                articles={entry.article.id: entry.article.content_hash for entry in indexed},
-            ),
+    def _embedding_record(self) -> EmbeddingRecord:
+        embedder = self._recipe.embedder
+        if self._reusable is not None:  # the same model: it need not be loaded to be described
+            return replace(self._reusable.manifest.embedding, model=embedder.name)
+        return EmbeddingRecord(embedder.name, embedder.model_sha256, embedder.dimension, embedder.max_tokens)
+
+    def _manifest(self, folder: Path, written: Written, articles: dict[str, str]) -> UnsealedManifest:
+        return UnsealedManifest(
+            generation=generation_of(folder),
+            built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            embedding=self._embedding_record(),
+            chunking=self._recipe.chunking_record(),
+            cleaning_version=CLEANING_VERSION,
+            counts=written.counts,
+            dense=written.dense,
+            embedding_pace=self._pace,
+            articles=articles,
         )
-        steps.at("verify", 0, 1)
+
+    def publish(self, catalog: Catalog) -> str:
+        """Write the generation, seal and verify it, and make it the current one; gives its name."""
+        self._steps.at("write", 0, 1)
+        staged = catalog.stage()
+        reach("build.staged")
+        runs = runs_of([self._picks[article] for article in sorted(self._picks)])
+        dimension = self._embedding_record().dimension
+        written = write_merged(staged, self._sources, runs, dimension=dimension, exact_rows=self._recipe.exact_rows)
+        reach("build.written")
+        seal(staged, self._manifest(staged, written, self._held()))
+        self._steps.at("verify", 0, 1)
         Generation.open(staged)
-        steps.at("publish", 0, 1)
-        return self._catalog.publish(staged)
+        reach("build.verified")
+        self._steps.at("publish", 0, 1)
+        return catalog.publish(staged)
+
+    def report(self, generation: str, *, built: bool) -> BuildReport:
+        """Say what was done."""
+        chunks = [0, 0, 0]  # taken over, resumed, embedded
+        if built:
+            for source, row in self._picks.values():
+                kind = 0 if source < self._resumed_from else 1 if source < self._embedded_from else 2
+                chunks[kind] += len(self._sources[source].passages.chunks_of(row))
+        return BuildReport(
+            generation=generation,
+            built=built,
+            articles=len(self._picks) if built or self._picks else len(self._wanted),
+            articles_added=self._changes.added,
+            articles_updated=self._changes.updated,
+            articles_removed=self._changes.removed,
+            chunks_embedded=chunks[2],
+            chunks_reused=chunks[0] + chunks[1],
+            chunks_resumed=chunks[1],
+            skipped=tuple(self._skipped),
+            reason=self._reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,60 +362,3 @@ class _Steps:
         if self.cancelled():
             raise BuildCancelled("the build was cancelled; the current index is kept")
         self.on_progress(Progress(phase, done, total))
-
-
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """How the library differs from a generation, in articles."""
-
-    added: int
-    updated: int
-    removed: int
-
-    @classmethod
-    def between(cls, generation: Generation | None, articles: list[Article]) -> _Changes:
-        held = generation.manifest.articles if generation is not None else {}
-        wanted = {article.id: article.content_hash for article in articles}
-        return cls(
-            added=len(wanted.keys() - held.keys()),
-            updated=sum(held[known] != wanted[ArticleId(known)] for known in held.keys() & wanted.keys()),
-            removed=len(held.keys() - wanted.keys()),
-        )
-
-    @property
-    def any(self) -> bool:
-        return bool(self.added or self.updated or self.removed)
-
-    def report(
-        self,
-        generation: str,
-        articles: int,
-        skipped: list[Skipped],
-        *,
-        built: bool,
-        embedded: int,
-        reused: int = 0,
-    ) -> BuildReport:
-        return BuildReport(
-            generation=generation,
-            built=built,
-            articles=articles,
-            articles_added=self.added,
-            articles_updated=self.updated,
-            articles_removed=self.removed,
-            chunks_embedded=embedded,
-            chunks_reused=reused,
-            skipped=tuple(skipped),
-        )
-
-
-def _read(library: Callable[[], Iterable[Article | IngestError]], steps: _Steps) -> tuple[list[Article], list[Skipped]]:
-    articles: list[Article] = []
-    skipped: list[Skipped] = []
-    for number, entry in enumerate(library()):
-        steps.at("read", number, number + 1)
-        if isinstance(entry, Article):
-            articles.append(entry)
-        else:
-            skipped.append(Skipped(str(entry).split(":")[0].removeprefix("article "), str(entry)))
-    return articles, skipped

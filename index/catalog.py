@@ -33,6 +33,7 @@ from index.manifest import (
     unreadable,
     verify,
 )
+from ingest.failpoints import reach
 
 T = TypeVar("T")
 
@@ -131,6 +132,7 @@ class Catalog:
         if staged != self.root / f"{name}{STAGING_SUFFIX}" or not is_generation_name(name):
             raise ValueError(f"{staged} is no staging folder of {self.root}; pass what stage() gave")
         manifest = verify(staged)
+        reach("publish.verified")
         if manifest.generation != name:
             reason = f"it belongs to generation {manifest.generation!r}, the folder is staged for {name!r}"
             raise GenerationDamaged(name, MANIFEST_FILE, reason)
@@ -213,7 +215,9 @@ class Catalog:
             if name not in known:
                 raise NoGeneration(f"there is no generation {name!r}; there are {', '.join(known) or 'none'}")
             verify(self.folder(name))
+            reach("rollback.verified")
             replace_text(self._current_file, f"{name}\n")
+            reach("rollback.current")
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the newest `keep` generations and the current one.
@@ -240,11 +244,14 @@ class Catalog:
                 return []
             if problems:
                 raise problems[0]
+            reach("prune.begun")
             # Renamed first: a crash half way through removing leaves no half generation under a good name.
             for name in doomed:
                 self.folder(name).rename(self.root / f"{name}{STAGING_SUFFIX}")
+                reach("prune.renamed")
             fsync_folder(self.root)
             self._sweep()
+            reach("prune.removed")
         return doomed
 
     @contextmanager
@@ -273,9 +280,11 @@ class Catalog:
         if os.path.lexists(target):
             raise IndexingError(f"generation {target.name!r} exists already and is kept; build again")
         staged.rename(target)
+        reach("publish.renamed")
         try:
             fsync_folder(self.root)
             replace_text(self._current_file, f"{target.name}\n")
+            reach("publish.current")
         except OSError:
             if self.current() != target.name:
                 with suppress(OSError):

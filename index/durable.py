@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from index.errors import StorageFull
 
@@ -30,6 +34,52 @@ def naming_full_storage() -> Iterator[None]:
         raise StorageFull(
             f"no space left on the device ({error}); the current index is kept; free some space and retry"
         ) from error
+
+
+def write(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write bytes to a file: the one door through which an index gets onto the disk, so that it can be seen to fail."""
+    file.write(data)
+
+
+@contextmanager
+def array_file(path: Path, shape: Sequence[int], dtype: DTypeLike) -> Iterator[Callable[[NDArray[np.generic]], None]]:
+    """Write a `.npy` file of a known shape piece by piece; gives what takes the next rows.
+
+    What `np.save` writes, but that loses the end of a real file on a full disk, or the number of the error.
+
+    Raises:
+        ValueError: The pieces are not `shape` in all.
+    """
+    kind, rows = np.dtype(dtype), 0
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(_Header(file), header)
+
+        def append(piece: NDArray[np.generic]) -> None:
+            nonlocal rows
+            rows += len(piece)
+            if len(piece):
+                write(file, np.ascontiguousarray(piece, dtype=kind).data)
+
+        yield append
+    if rows != shape[0]:
+        raise ValueError(f"{path.name} was to have {shape[0]} rows and got {rows}")
+
+
+class _Header:
+    """A file as numpy's header writer wants it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        write(self._file, data)
+
+
+def save_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write an array as a `.npy` file."""
+    with array_file(path, array.shape, array.dtype) as append:
+        append(array)
 
 
 def sha256_of(path: Path) -> str:
@@ -81,9 +131,10 @@ def replace_text(path: Path, text: str) -> None:
     try:
         # A copy made first: putting the old text back must need no space.
         if before is not None:
-            spare.write_bytes(before)
+            with spare.open("wb") as file:
+                write(file, before)
         with beside.open("wb") as file:
-            file.write(text.encode("utf-8"))
+            write(file, text.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -1,25 +1,34 @@
 """Words in common, by BM25 (Robertson's, in Lucene's form, k1 1.5, b 0.75), over Snowball stems.
 
 `terms` is the one place that says what a word is; questions, passages and the answerer's coverage all use it.
+
+Kept is how often each term stands in each text, not a score: scores depend on all texts, counts on one. So texts are
+added and taken out by copying counts, and scored exactly, at every question, from what is there.
 """
 
 from __future__ import annotations
 
-import errno
-import json
 import math
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import bm25s
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from index.durable import save_array, write
 
 Scores = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+K1 = 1.5
+B = 0.75
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _APOSTROPHE = re.compile(r"['’]s?$|['’]")
@@ -37,7 +46,11 @@ STOP_WORDS = frozenset(
     "who whom whose why will with would you your yours yourself".split()
 )
 
-_ROWS_FILE = "rows.json"
+TERMS_FILE = "terms.txt"
+STARTS_FILE = "starts.npy"
+ROWS_FILE = "rows.npy"
+COUNTS_FILE = "counts.npy"
+LENGTHS_FILE = "lengths.npy"
 
 _local = threading.local()
 
@@ -65,57 +78,175 @@ def terms(text: str) -> list[str]:
     return stems
 
 
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Which terms stand in which rows and how often, by term.
+
+    Attributes:
+        terms: All different terms, sorted; each stands in a row.
+        starts: Where each term's postings begin, and the end: shape (n_terms + 1,).
+        rows: The rows of the postings, ascending within a term: shape (n_postings,).
+        counts: How often the term stands in the row: shape (n_postings,).
+        lengths: Number of terms of every row, repeated ones counted again: shape (n_rows,).
+    """
+
+    terms: tuple[str, ...]
+    starts: Numbers
+    rows: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+    lengths: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Postings:
+        """Count the terms of texts; a text's row is its place."""
+        numbers: dict[str, int] = {}
+        columns: list[int] = []
+        rows: list[int] = []
+        counts: list[int] = []
+        lengths = np.zeros(len(texts), dtype=np.int32)
+        for row, text in enumerate(texts):
+            counted = Counter(terms(text))
+            lengths[row] = counted.total()
+            for term, count in counted.items():
+                columns.append(numbers.setdefault(term, len(numbers)))
+                rows.append(row)
+                counts.append(count)
+        places = _Places.sorted_from(numbers)
+        return places.postings(places.of[np.array(columns, dtype=np.int64)], np.array(rows), np.array(counts), lengths)
+
+    @classmethod
+    def open(cls, folder: Path) -> Postings:
+        """Map what `write` wrote into memory."""
+        arrays = [
+            np.load(folder / name, mmap_mode="r", allow_pickle=False)
+            for name in (STARTS_FILE, ROWS_FILE, COUNTS_FILE, LENGTHS_FILE)
+        ]
+        words = (folder / TERMS_FILE).read_text(encoding="utf-8")
+        return cls(tuple(words.split("\n")[:-1]), *arrays)
+
+    @classmethod
+    def merged(cls, parts: Iterable[tuple[Postings, Numbers]], rows: int) -> Postings:
+        """Take postings over from several indexes into one of `rows` rows.
+
+        Args:
+            parts: Postings, and the new row of each of their rows, -1 for one that is left out. Terms that stand
+                in rows left out alone are not taken over.
+            rows: How many rows there are in the end.
+        """
+        numbers: dict[str, int] = {}
+        lengths = np.zeros(rows, dtype=np.int32)
+        pieces: list[tuple[Numbers, Numbers, NDArray[np.uint16]]] = []
+        for part, new_rows in parts:
+            stays = new_rows >= 0
+            lengths[new_rows[stays]] = part.lengths[stays]
+            targets = new_rows[part.rows]
+            kept = targets >= 0
+            columns = np.repeat(np.arange(len(part.terms)), np.diff(part.starts))[kept]
+            used = np.unique(columns)
+            number_of = np.zeros(len(part.terms), dtype=np.int64)
+            number_of[used] = [numbers.setdefault(part.terms[one], len(numbers)) for one in used]
+            pieces.append((number_of[columns], targets[kept], part.counts[kept]))
+        places = _Places.sorted_from(numbers)
+        columns, targets, counts = (
+            (np.concatenate([_NONE, *column]) for column in zip(*pieces, strict=True))
+            if pieces
+            else (_NONE, _NONE, _NONE)
+        )
+        return places.postings(places.of[columns], targets, counts, lengths)
+
+    def write(self, folder: Path) -> None:
+        """Write the postings into `folder`, which is made."""
+        folder.mkdir()
+        with (folder / TERMS_FILE).open("wb") as file:
+            write(file, "".join(f"{term}\n" for term in self.terms).encode("utf-8"))
+        for name, array in (
+            (STARTS_FILE, self.starts),
+            (ROWS_FILE, self.rows),
+            (COUNTS_FILE, self.counts),
+            (LENGTHS_FILE, self.lengths),
+        ):
+            save_array(folder / name, array)
+
+
+_NONE: Numbers = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Terms in order, and for each term by the number it got when it was first met, its place among them."""
+
+    terms: tuple[str, ...]
+    of: Numbers
+
+    @classmethod
+    def sorted_from(cls, numbers: dict[str, int]) -> _Places:
+        words = tuple(sorted(numbers))
+        of = np.empty(len(words), dtype=np.int64)
+        of[[numbers[word] for word in words]] = np.arange(len(words))
+        return cls(words, of)
+
+    def postings(
+        self, columns: Numbers, rows: NDArray[np.integer], counts: NDArray[np.integer], lengths: NDArray[np.int32]
+    ) -> Postings:
+        """Bring postings in any order into that of terms and rows, in time linear to their number."""
+        shape = (len(lengths), len(self.terms))
+        table = coo_array((counts.astype(np.uint16), (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
+        by_term = table.tocsr().tocsc()  # each turn sorts by one index and keeps the order of the other
+        return Postings(
+            self.terms,
+            by_term.indptr.astype(np.int64),
+            by_term.indices.astype(np.int32),
+            by_term.data.astype(np.uint16),
+            lengths,
+        )
+
+
 def write_lexical(texts: Sequence[str], folder: Path) -> None:
     """Write a BM25 index of `texts` into `folder`, which is made."""
-    folder.mkdir()
-    tokens = [terms(text) for text in texts]
-    (folder / _ROWS_FILE).write_text(json.dumps(len(texts)), encoding="utf-8")
-    if not any(tokens):
-        return  # bm25s divides by the mean length
-    # The numpy backend always: another one is stored in the index and must then be there when it is opened.
-    index = bm25s.BM25(method="lucene", k1=1.5, b=0.75, backend="numpy")
-    index.index(tokens, show_progress=False)
-    try:
-        index.save(folder, allow_pickle=False, show_progress=False)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        # How numpy tells of a file that it could not write to the end.
-        raise OSError(errno.ENOSPC, str(error)) from error
+    Postings.of(texts).write(folder)
 
 
 class LexicalIndex:
     """An opened BM25 index; rows are numbered in the order of the texts."""
 
-    def __init__(self, index: bm25s.BM25 | None, rows: int) -> None:
-        self._index = index
-        self._rows = rows
-        self._vocabulary: dict[str, int] = index.vocab_dict if index is not None else {}
+    def __init__(self, postings: Postings) -> None:
+        self._postings = postings
+        self._numbers = {term: number for number, term in enumerate(postings.terms)}
+        lengths = np.asarray(postings.lengths, dtype=np.float32)
+        mean = lengths.mean() if len(lengths) else np.float32(0)
+        relative = lengths / mean if mean > 0 else lengths
+        self._norms: Scores = np.float32(K1) * (np.float32(1 - B) + np.float32(B) * relative)
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex:
-        """Open what `write_lexical` wrote; the arrays are mapped into memory, not read."""
-        rows = json.loads((folder / _ROWS_FILE).read_text(encoding="utf-8"))
-        # Without any word in any row there is nothing but the number of rows.
-        some = len(list(folder.iterdir())) > 1
-        index = bm25s.BM25.load(folder, mmap=True, allow_pickle=False, show_progress=False) if some else None
-        return cls(index, rows)
+        """Open what was written; the arrays are mapped into memory, not read."""
+        return cls(Postings.open(folder))
 
     def __len__(self) -> int:
-        return self._rows
+        return len(self._norms)
 
     def idf(self, term: str) -> float:
         """Give how rare a term is: ln(1 + (N - df + 0.5) / (df + 0.5)), Lucene's form; df is 0 for an unknown one."""
-        number = self._vocabulary.get(term)
-        df = 0
-        if number is not None and self._index is not None:
-            starts = self._index.scores["indptr"]
-            df = int(starts[number + 1] - starts[number])
+        number = self._numbers.get(term)
+        df = 0 if number is None else len(self._range(number))
         return math.log(1 + (len(self) - df + 0.5) / (df + 0.5))
 
     def scores(self, query: str) -> Scores:
-        """Score every row: shape (n,), float32, at least 0, and 0 where no word is shared."""
-        known = [term for term in terms(query) if term in self._vocabulary]
-        if not known or self._index is None:
-            return np.zeros(len(self), dtype=np.float32)
-        return np.asarray(self._index.get_scores(known), dtype=np.float32)
+        """Score every row: shape (n,), float32, at least 0, and 0 where no word is shared.
+
+        The sum over the query's terms of idf · tf / (tf + k1 · (1 - b + b · length / mean length)); Robertson and
+        Zaragoza, The Probabilistic Relevance Framework (2009), with the constant factor k1 + 1 left out as in Lucene.
+        """
+        scores = np.zeros(len(self), dtype=np.float32)
+        for term, times in Counter(terms(query)).items():
+            number = self._numbers.get(term)
+            if number is None:
+                continue
+            postings = self._range(number)
+            rows = self._postings.rows[postings.start : postings.stop]
+            counts = self._postings.counts[postings.start : postings.stop].astype(np.float32)
+            scores[rows] += np.float32(times * self.idf(term)) * counts / (counts + self._norms[rows])
+        return scores
+
+    def _range(self, number: int) -> range:
+        return range(int(self._postings.starts[number]), int(self._postings.starts[number + 1]))

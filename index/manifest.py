@@ -19,8 +19,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from index.durable import fsync_tree, replace_text, sha256_of
 from index.errors import GenerationDamaged, GenerationIncompatible
+from ingest.failpoints import reach
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the folder as a whole: raised when an older program could not read a newer generation, or misread it."""
 
 MANIFEST_FILE = "manifest.json"
@@ -39,6 +40,21 @@ class EmbeddingRecord:
     model_sha256: str
     dimension: int
     max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DenseRecord:
+    """What kind of vector index a generation has.
+
+    Attributes:
+        kind: "flat", which looks at every vector, or "ivf", which looks at `probes` of its `lists` of vectors.
+        recall: Share of the ten nearest that a search finds, measured when the index was made; 1.0 where it is empty.
+    """
+
+    kind: str
+    lists: int
+    probes: int
+    recall: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,10 @@ class UnsealedManifest:
         generation: Six digits, the name of the published folder.
         built_at: RFC 3339, in UTC.
         chunking: The settings that the articles were split with, as given.
-        articles: Content hash by article id.
+        dense: The kind of vector index, and what it finds.
+        embedding_pace: Characters of articles that were embedded a second when last some were; 0.0 if that is not
+            known.
+        articles: Content hash by article id; their rows are in the order of the ids.
     """
 
     generation: str
@@ -75,6 +94,8 @@ class UnsealedManifest:
     chunking: dict[str, int | str]
     cleaning_version: int
     counts: Counts
+    dense: DenseRecord
+    embedding_pace: float
     articles: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -155,7 +176,9 @@ def seal(folder: Path, draft: UnsealedManifest) -> Manifest:
     given = {field.name: getattr(draft, field.name) for field in fields(draft)}
     sealed = Manifest(**given, format_version=FORMAT_VERSION, files=files)
     fsync_tree(folder)
+    reach("build.hashed")
     replace_text(folder / MANIFEST_FILE, sealed.to_json())
+    reach("build.sealed")
     return sealed
 
 
@@ -275,6 +298,8 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         chunking=_mapping(values["chunking"], (int, str), "chunking"),
         cleaning_version=_typed(values["cleaning_version"], (int,), "cleaning_version"),
         counts=_record(Counts, values["counts"], "counts"),
+        dense=_record(DenseRecord, values["dense"], "dense"),
+        embedding_pace=_typed(values["embedding_pace"], (float,), "embedding_pace"),
         articles=_mapping(values["articles"], (str,), "articles"),
         files={name: _record(FileRecord, record, f"files.{name}") for name, record in files.items()},
     )

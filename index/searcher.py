@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -36,16 +37,21 @@ class Filters:
     sources: tuple[str, ...] = ()
     article_ids: tuple[ArticleId, ...] = ()
 
-    def admit(self, article: Article) -> bool:
-        """Tell whether an article passes."""
-        if self.sources and article.source not in self.sources:
-            return False
-        if self.article_ids and article.id not in self.article_ids:
-            return False
-        if self.published_from is None and self.published_to is None:
-            return True
-        day = article.published_at
-        return day is not None and (self.published_from or day) <= day <= (self.published_to or day)
+    def admitted(self, generation: Generation) -> NDArray[np.bool_]:
+        """Tell for each article of a generation whether it passes, shape (n_articles,)."""
+        passes = np.ones(len(generation.articles), dtype=np.bool_)
+        if self.sources:
+            passes &= np.fromiter(
+                (source in self.sources for source in generation.passages.sources), dtype=np.bool_, count=len(passes)
+            )
+        if self.article_ids:
+            passes &= _rows_of(self.article_ids, generation)
+        # Nothing compares to an unknown day: it fails both.
+        if self.published_from is not None:
+            passes &= generation.passages.published >= np.datetime64(self.published_from)
+        if self.published_to is not None:
+            passes &= generation.passages.published <= np.datetime64(self.published_to)
+        return passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,12 @@ class SearchResult:
 
 
 class Searcher:
-    """Searches one generation with the embedding model that made it."""
+    """Searches one generation with the embedding model that made it.
 
-    def __init__(self, generation: Generation, embedder: Embedder) -> None:
+    Articles that were `removed` since it was made are not found.
+    """
+
+    def __init__(self, generation: Generation, embedder: Embedder, removed: frozenset[ArticleId] = frozenset()) -> None:
         made_with = generation.manifest.embedding
         if made_with.model_sha256 != embedder.model_sha256:
             raise GenerationIncompatible(
@@ -94,6 +103,12 @@ class Searcher:
             )
         self.generation = generation
         self.embedder = embedder
+        self.removed = frozenset(article for article in removed if generation.article_row(article) is not None)
+        self._present = ~_rows_of(self.removed, generation) if self.removed else None
+
+    def without(self, removed: frozenset[ArticleId]) -> Searcher:
+        """Give a searcher of the same generation that does not find these articles, and all others."""
+        return Searcher(self.generation, self.embedder, removed)
 
     def search(
         self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None
@@ -124,10 +139,12 @@ class Searcher:
         return SearchResult(hits, vector)
 
     def _allowed(self, filters: Filters | None) -> NDArray[np.bool_] | None:
-        if filters is None or filters == Filters():
-            return None
-        admitted = np.array([filters.admit(article) for article in self.generation.articles], dtype=np.bool_)
-        return admitted[self.generation.article_rows] if len(admitted) else np.empty(0, dtype=np.bool_)
+        """Tell for each chunk whether it may be found, shape (n_chunks,); None where all may."""
+        admitted = self._present
+        if filters is not None and filters != Filters():
+            passes = filters.admitted(self.generation)
+            admitted = passes if admitted is None else passes & admitted
+        return None if admitted is None else admitted[self.generation.article_rows]
 
     def _scores(
         self, query: str, vector: Vectors, mode: Mode, allowed: NDArray[np.bool_] | None
@@ -163,3 +180,10 @@ class Searcher:
             score=score,
             scores=scores,
         )
+
+
+def _rows_of(articles: Collection[ArticleId], generation: Generation) -> NDArray[np.bool_]:
+    """Mark some articles among those of a generation, shape (n_articles,)."""
+    marked = np.zeros(len(generation.articles), dtype=np.bool_)
+    marked[[row for article in articles if (row := generation.article_row(article)) is not None]] = True
+    return marked

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.builder import Builder, BuildReport, Progress, chunking_record
+from index.builder import Builder
 from index.catalog import Catalog
+from index.cutting import chunking_record
 from index.embedding import Embedder, LazyEmbedder, check_model, load_embedder
 from index.manifest import Manifest
+from index.reports import BuildReport, Progress, difference
 from ingest.chunking import ChunkingSettings
+from ingest.cleaning import CLEANING_VERSION
 from ingest.library import ArticleLibrary
 from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
@@ -102,7 +105,7 @@ def build_index(
     questions with: they must not wait for a batch of passages.
     """
     return Builder(catalog, LazyEmbedder(settings.embedding_model), chunking_settings(settings)).build(
-        library.all,
+        library,
         full=full,
         keep=settings.keep_generations,
         on_progress=on_progress,
@@ -112,12 +115,13 @@ def build_index(
 
 def index_is_stale(manifest: Manifest, settings: Settings) -> str | None:
     """Say which setting differs from those that a generation was made with; None where all are the same."""
-    if manifest.embedding.model_sha256 != check_model(settings.embedding_model).model_sha256:
-        return f"the embedding model is now {settings.embedding_model!r}, the index has {manifest.embedding.model!r}"
-    chunking = chunking_settings(settings)
-    if manifest.chunking != chunking_record(chunking):
-        return f"chunks are now made by {chunking_record(chunking)}, those of the index by {manifest.chunking}"
-    return None
+    return difference(
+        manifest,
+        model=settings.embedding_model,
+        model_sha256=check_model(settings.embedding_model).model_sha256,
+        chunking=chunking_record(chunking_settings(settings)),
+        cleaning=CLEANING_VERSION,
+    )
 
 
 def assemble(settings: Settings) -> Parts:

@@ -17,7 +17,7 @@ from service.errors import ServiceError, WrongUse
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from index.builder import BuildReport
+    from index.reports import BuildReport
     from ingest.library import ArticleLibrary, Stored
 
 app = typer.Typer(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from index.builder import Phase, Progress
+from index.reports import Phase, Progress
 
 out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 err = Console(highlight=False, markup=False, soft_wrap=True, emoji=False, stderr=True)

@@ -12,8 +12,8 @@ from typing import Literal
 
 import structlog
 
-from index.builder import BuildReport, Phase, Progress
 from index.errors import BuildCancelled, IndexingError
+from index.reports import BuildReport, Phase, Progress
 from ingest.article import IngestError
 from service.errors import ServiceError
 

@@ -39,6 +39,18 @@ ARTICLES = [
 ]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--thorough", action="store_true", help="Try every place of a fault, not some of them ('make test-faults')."
+    )
+
+
+@pytest.fixture(scope="session")
+def thorough(request):
+    """Whether fault tests try every place (true) or a sample that fits into `make test`."""
+    return request.config.getoption("--thorough")
+
+
 @pytest.fixture(scope="session")
 def embedder():
     return load_embedder("all-MiniLM-L6-v2")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from eval.bench.floor import Floor
 from eval.bench.measure import Cost, Figure, Measured, figure, timed, total
-from index.builder import EMBED_ARTICLES
+from index.builder import PART_ARTICLES
 from index.embedding import Embedder
 from index.generation import Generation
 from ingest.chunking import embedded_text, embedded_title
@@ -70,7 +70,7 @@ class Passages:
 def texts_of(generation: Generation, embedder: Embedder, *, with_title: bool) -> Iterator[Texts]:
     """Give what a build embedded, read back from the generation, in blocks of nearly equal numbers of articles."""
     count = len(generation.articles)
-    blocks = max(1, round(count / EMBED_ARTICLES))
+    blocks = max(1, round(count / PART_ARTICLES))
     bounds = [count * block // blocks for block in range(blocks + 1)]
     for first, last in pairwise(bounds):
         chunks: list[str] = []

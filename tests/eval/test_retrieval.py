@@ -20,7 +20,7 @@ from eval.retrieval import (
 )
 from eval.sets.questions import Gold
 from eval.sets.trec import load_trec_run
-from index.builder import Builder
+from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.generation import Generation
 from ingest.article import ArticleId, Chunk, Span
@@ -242,7 +242,7 @@ def cut(embedder, tmp_path_factory):
     def cut(tokens, overlap):
         article = prepare(RawArticle(text=TEXT, title="Bridges", external_id="bridges"))
         catalog = Catalog(tmp_path_factory.mktemp("cut"))
-        Builder(catalog, embedder, ChunkingSettings(tokens, overlap)).build(lambda: [article])
+        Builder(catalog, embedder, ChunkingSettings(tokens, overlap)).build(GivenArticles([article]))
         return catalog.open_newest_good(Generation.open).value, article
 
     return cut

@@ -24,6 +24,7 @@ from index.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
     Counts,
+    DenseRecord,
     EmbeddingRecord,
     Manifest,
     UnsealedManifest,
@@ -50,6 +51,8 @@ def write_one(catalog: Catalog, word: str = "storm") -> Path:
             chunking={},
             cleaning_version=1,
             counts=Counts(articles=1, chunks=1, sentences=1),
+            dense=DenseRecord(kind="flat", lists=0, probes=0, recall=1.0),
+            embedding_pace=812.5,
             articles={"art_1": "00ff"},
         ),
     )

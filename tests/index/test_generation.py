@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 import pytest
 
-from index.builder import Builder
+from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.dense import DenseIndex, write_dense
 from index.errors import GenerationDamaged
@@ -62,12 +62,18 @@ ODD_LINES = Article(
     external_id=None,
 )
 
+BY_ID = tuple(sorted([*ARTICLES, ODD_LINES], key=lambda one: one.id))
+
+
+def row_of(generation, one):
+    return generation.article_row(one.id)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, embedder):
     """A published generation of ARTICLES; tests that damage it take a `copy`."""
     catalog = Catalog(tmp_path_factory.mktemp("index"))
-    Builder(catalog, embedder, CHUNKING).build(lambda: iter([*ARTICLES, ODD_LINES]))
+    Builder(catalog, embedder, CHUNKING).build(GivenArticles([*ARTICLES, ODD_LINES]))
     return catalog.folder("000001")
 
 
@@ -83,10 +89,9 @@ def copy(folder, tmp_path):
 
 class TestContents:
     def test_articles_come_back_equal_in_their_order(self, generation):
-        assert generation.articles == (*ARTICLES, ODD_LINES)
+        assert tuple(generation.articles) == BY_ID
         assert [generation.article_row(a.id) for a in generation.articles] == list(range(6))
         assert generation.article_row(article_id("id:Test:unknown")) is None
-        assert generation.indexed(article_id("id:Test:unknown")) is None
 
     def test_sentences_cover_every_word_of_every_article(self, generation):
         """All but white space and list marks is in exactly one sentence."""
@@ -99,7 +104,7 @@ class TestContents:
             assert all(span.of(one.text) == span.of(one.text).strip() for span in spans)
 
     def test_sentences_keep_their_kind_and_block(self, generation):
-        found = [generation.sentence(number) for number in generation.sentences_of(0)]
+        found = [generation.sentence(number) for number in generation.sentences_of(row_of(generation, ARTICLES[0]))]
         assert [(s.kind, s.block, s.span.of(ARTICLES[0].text)) for s in found[:4]] == [
             ("heading", 0, "Before the vote"),
             ("prose", 1, "The council of Tamsel decides on Thursday:"),
@@ -129,12 +134,13 @@ class TestContents:
             assert chunk.id == f"{chunk.article_id}:{chunk.span.start}-{chunk.span.end}"
 
     def test_only_sentences_that_lie_wholly_in_a_span_are_in_it(self, generation):
-        sentences = generation.sentences_of(0)
+        row = row_of(generation, ARTICLES[0])
+        sentences = generation.sentences_of(row)
         first, second, third = (generation.sentence(number).span for number in sentences[:3])
-        assert generation.sentences_in(0, Span(first.start, third.end)) == sentences[:3]
-        assert generation.sentences_in(0, Span(first.start, third.end - 1)) == sentences[:2]
-        assert generation.sentences_in(0, Span(first.start + 1, second.end)) == sentences[1:2]
-        assert len(generation.sentences_in(0, Span(first.start + 1, first.end - 1))) == 0
+        assert generation.sentences_in(row, Span(first.start, third.end)) == sentences[:3]
+        assert generation.sentences_in(row, Span(first.start, third.end - 1)) == sentences[:2]
+        assert generation.sentences_in(row, Span(first.start + 1, second.end)) == sentences[1:2]
+        assert len(generation.sentences_in(row, Span(first.start + 1, first.end - 1))) == 0
 
     def test_vectors_are_those_of_the_very_words(self, generation, embedder):
         for row, one in enumerate(generation.articles):
@@ -165,7 +171,7 @@ class TestContents:
 class TestOpening:
     def test_a_generation_copied_elsewhere_answers_the_same(self, copy, generation, embedder):
         copied = Generation.open(copy)
-        assert copied.articles == generation.articles
+        assert list(copied.articles) == list(generation.articles)
         for question in ("Who expects a long night?", "漢字", "street 5", "weather"):
             assert (
                 Searcher(copied, embedder).search(question).hits == Searcher(generation, embedder).search(question).hits
@@ -176,7 +182,7 @@ class TestOpening:
         """FAISS accepts flipped bits and may crash on worse; nothing is read that was not verified."""
         monkeypatch.setattr(faiss, "read_index", lambda *_: pytest.fail("FAISS read an unverified file"))
         files = sorted(path for path in copy.rglob("*") if path.is_file())
-        assert {"articles.jsonl", "vectors.faiss", "manifest.json"} < {path.name for path in files}
+        assert {"articles.jsonl", "texts.bin", "vectors.faiss", "manifest.json"} < {path.name for path in files}
         for path in files:
             content = path.read_bytes()
             middle = len(content) // 2
@@ -223,14 +229,22 @@ class TestOpening:
     def test_a_small_and_a_large_index_open_at_the_same_time(self, tmp_path, monkeypatch):
         """FAISS's limit of what may be read is one for the process; each opening needs its own."""
         rows = {"small": 1, "large": 4000}
-        for name, count in rows.items():
-            write_dense(np.eye(1, 384, dtype=np.float32).repeat(count, axis=0), tmp_path / name)
+        records = {
+            name: write_dense(
+                iter([np.eye(1, 384, dtype=np.float16).repeat(count, axis=0)]),
+                tmp_path / name,
+                rows=count,
+                dimension=384,
+                queries=np.eye(1, 384, dtype=np.float32),
+            )
+            for name, count in rows.items()
+        }
         read = faiss.read_index
 
-        def slowly(path):
+        def slowly(path, flags):
             opened.append(path)
             if path.endswith("large") and len(opened) == 1:
-                late.append(pool.submit(DenseIndex.open, tmp_path / "small"))
+                late.append(pool.submit(DenseIndex.open, tmp_path / "small", records["small"]))
                 # Long enough for the other thread to set its limit, if nothing holds it back.
                 with suppress(TimeoutError):
                     late[0].result(timeout=0.2)
@@ -239,5 +253,5 @@ class TestOpening:
         opened, late = [], []
         with ThreadPoolExecutor(2) as pool:
             monkeypatch.setattr(faiss, "read_index", slowly)
-            assert len(DenseIndex.open(tmp_path / "large")) == rows["large"]
+            assert len(DenseIndex.open(tmp_path / "large", records["large"])) == rows["large"]
             assert len(late[0].result()) == rows["small"]

@@ -1,8 +1,12 @@
 import math
 
+import bm25s
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from index.lexical import LexicalIndex, terms, write_lexical
+from index.lexical import LexicalIndex, Postings, terms, write_lexical
 
 
 @pytest.fixture
@@ -44,3 +48,43 @@ def test_an_index_of_nothing_opens_and_scores_nothing(tmp_path, texts):
     index = LexicalIndex.open(tmp_path / "bm25")
     assert index.scores("fox").tolist() == [0] * len(texts)
     assert len(index) == len(texts)
+
+
+VOCABULARY = [f"word{n}" for n in range(40)] + ["漢字", "naïve", "running", "runs"]
+BODIES = st.lists(st.sampled_from(VOCABULARY), max_size=30).map(" ".join)
+
+
+@given(st.lists(BODIES, min_size=1, max_size=12), st.lists(st.sampled_from([*VOCABULARY, "unknown"]), max_size=6))
+def test_scores_are_those_of_bm25s(tmp_path_factory, texts, query):
+    tokens = [terms(text) for text in texts]
+    ours = opened(texts, tmp_path_factory).scores(" ".join(query))
+    if not any(tokens):
+        assert ours.tolist() == [0] * len(texts)
+        return
+    reference = bm25s.BM25(method="lucene", k1=1.5, b=0.75, backend="numpy")
+    reference.index(tokens, show_progress=False)
+    known = [term for term in terms(" ".join(query)) if term in reference.vocab_dict]
+    expected = reference.get_scores(known) if known else np.zeros(len(texts))
+    assert ours == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@given(st.lists(st.tuples(BODIES, st.sampled_from("abx")), max_size=20))
+def test_postings_taken_over_are_those_counted_anew(tmp_path_factory, texts):
+    """Texts come from two indexes in any order, and some (x) of the first are left out."""
+    stays = [(text, source) for text, source in texts if source != "x"]
+    parts = []
+    for sources in ("ax", "b"):
+        of_part = [(text, source) for text, source in texts if source in sources]
+        places = iter(row for row, (_, source) in enumerate(stays) if source in sources)
+        rows = np.array([-1 if source == "x" else next(places) for _, source in of_part], dtype=np.int64)
+        parts.append((Postings.of([text for text, _ in of_part]), rows))
+    merged, anew = Postings.merged(parts, len(stays)), Postings.of([text for text, _ in stays])
+    assert merged.terms == anew.terms
+    for name in ("starts", "rows", "counts", "lengths"):
+        assert np.array_equal(getattr(merged, name), getattr(anew, name)), name
+
+
+def opened(texts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bm25") / "bm25"
+    write_lexical(texts, folder)
+    return LexicalIndex.open(folder)

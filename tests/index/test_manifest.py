@@ -16,6 +16,7 @@ from index.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
     Counts,
+    DenseRecord,
     EmbeddingRecord,
     FileRecord,
     Manifest,
@@ -43,6 +44,8 @@ def draft(generation: str = "000007") -> UnsealedManifest:
         chunking={"max_tokens": 200, "unit": "sentence"},
         cleaning_version=2,
         counts=Counts(articles=1, chunks=3, sentences=9),
+        dense=DenseRecord(kind="flat", lists=0, probes=0, recall=1.0),
+        embedding_pace=812.5,
         articles={"art_1": "00ff"},
     )
 
@@ -286,6 +289,8 @@ class TestManifestText:
             ("cleaning_version", True),
             ("counts", {"articles": 1, "chunks": 3, "sentences": "9"}),
             ("counts", {"articles": 1, "chunks": 3, "sentences": 9, "words": 80}),
+            ("dense", {"kind": "flat", "lists": 0, "probes": 0, "recall": 1}),
+            ("embedding_pace", 812),
             ("articles", {"art_1": None}),
             ("articles", ["art_1"]),
             ("files", {"a": "00ff"}),

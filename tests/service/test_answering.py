@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from index.builder import Builder
+from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.generation import Generation
 from index.searcher import Searcher
@@ -45,7 +45,7 @@ def ask(embedder, tmp_path_factory):
         ]
     ]
     catalog = Catalog(tmp_path_factory.mktemp("answering"))
-    Builder(catalog, embedder, ChunkingSettings(120, 30)).build(lambda: articles)
+    Builder(catalog, embedder, ChunkingSettings(120, 30)).build(GivenArticles(articles))
     searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
     texts = {article.id: article.text for article in articles}
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from index.builder import BuildReport, Progress
 from index.errors import BuildCancelled, StorageFull
+from index.reports import BuildReport, Progress
 from service.api import index as index_routes
 from service.api.app import build_app
 from service.jobs import BuildJobs, JobsClosed

@@ -49,7 +49,7 @@ def test_chunk_title_says_whether_a_title_is_searched_with_its_chunks(serve):
     assert found_by_title(with_title) == [TITLE]
     manifest = with_title.live.searcher().generation.manifest
     assert assembly.index_is_stale(manifest, Settings(chunk_title=True)) is None
-    assert "chunks are now made by" in assembly.index_is_stale(manifest, Settings(chunk_title=False))
+    assert "with_title is now 0, was 1" in assembly.index_is_stale(manifest, Settings(chunk_title=False))
     without = serve(chunk_title=False)  # the same library: every article is cut and embedded anew
     assert found_by_title(without) == []
     assert without.live.searcher().generation.name == "000002"

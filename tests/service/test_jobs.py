@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from index.builder import BuildReport, Progress
 from index.errors import BuildCancelled, BuildRunning
+from index.reports import BuildReport, Progress
 from ingest.article import RefusedInput
 from service.jobs import KEPT_JOBS, BuildJobs, JobsClosed
 

@@ -4,7 +4,7 @@ import pytest
 
 from index.catalog import Catalog
 from index.errors import NoGeneration
-from index.generation import CHUNKS_FILE
+from index.passages import CHUNKS_FILE
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.live_index import LiveIndex
@@ -19,12 +19,12 @@ def catalog(tmp_path):
 
 @pytest.fixture
 def publish(catalog, embedder):
-    from index.builder import Builder
+    from index.builder import Builder, GivenArticles
     from ingest.chunking import ChunkingSettings
 
     def publish(*texts):
         articles = [prepare(RawArticle(text, external_id=text)) for text in texts]
-        return Builder(catalog, embedder, ChunkingSettings(60, 10)).build(lambda: articles).generation
+        return Builder(catalog, embedder, ChunkingSettings(60, 10)).build(GivenArticles(articles)).generation
 
     return publish
 

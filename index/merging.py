@@ -1,0 +1,174 @@
+"""What a generation is made of: articles that were just computed, and articles taken over from other folders.
+
+Taking over is copying runs of bytes and, for BM25, of counts; nothing is computed anew for an article.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.dense import EXACT_ROWS, DenseIndex, HalfVectors, write_dense
+from index.embedding import Vectors
+from index.generation import DENSE_FILE, LEXICAL_FOLDER
+from index.lexical import Postings, write_lexical
+from index.manifest import Counts, DenseRecord, Manifest, verify
+from index.passages import IndexedArticle, Passages, passage_files, write_passages
+from ingest.chunking import embedded_text
+from ingest.failpoints import reach
+
+_BLOCK = 1 << 14
+_RECALL_QUERIES = 200
+
+
+class Source:
+    """A verified folder, of a generation or a part of one, as articles are taken over from it: mapped, not loaded."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.passages = Passages(folder)
+        self.ids = sorted(manifest.articles)
+
+    @classmethod
+    def open(cls, folder: Path) -> Source:
+        """Verify a folder, then open it.
+
+        Raises:
+            GenerationDamaged: A file is not what was written.
+            GenerationIncompatible: The folder is of another format.
+        """
+        return cls(folder, verify(folder))
+
+    def dense(self) -> DenseIndex:
+        """Open its vectors."""
+        return DenseIndex.open(self.folder / DENSE_FILE, self.manifest.dense)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring articles of one source, from row `first` to before `last`."""
+
+    source: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: how much of it, and the kind of its vector index."""
+
+    counts: Counts
+    dense: DenseRecord
+
+
+def write_computed(
+    folder: Path, articles: Sequence[IndexedArticle], *, dimension: int, with_title: bool = True
+) -> Written:
+    """Write articles that were just computed, all held in memory, as the files of a generation.
+
+    Args:
+        folder: A folder without files; sealing and publishing it is not done here.
+        articles: In the order of their ids.
+        dimension: Length of a vector.
+        with_title: Whether BM25 finds a chunk by its article's title, too.
+    """
+    write_passages(folder, articles, dimension=dimension)
+    chunks = sum(len(one.chunks) for one in articles)
+    blocks = (one.chunk_vectors for one in articles)
+    nothing = np.empty((0, dimension), dtype=np.float32)
+    dense = write_dense(blocks, folder / DENSE_FILE, rows=chunks, dimension=dimension, queries=nothing)
+    texts = [
+        embedded_text(one.article.title if with_title else "", chunk.span.of(one.article.text))
+        for one in articles
+        for chunk in one.chunks
+    ]
+    write_lexical(texts, folder / LEXICAL_FOLDER)
+    return Written(Counts(len(articles), chunks, sum(len(one.sentences) for one in articles)), dense)
+
+
+def runs_of(picks: Sequence[tuple[int, int]]) -> list[Run]:
+    """Give the runs that (source, row) pairs are, in their order."""
+    runs: list[Run] = []
+    for source, row in picks:
+        if runs and (runs[-1].source, runs[-1].last) == (source, row):
+            runs[-1] = Run(source, runs[-1].first, row + 1)
+        else:
+            runs.append(Run(source, row, row + 1))
+    return runs
+
+
+def write_merged(
+    folder: Path, sources: Sequence[Source], runs: Sequence[Run], *, dimension: int, exact_rows: int = EXACT_ROWS
+) -> Written:
+    """Write the files of a generation out of those of others.
+
+    Args:
+        folder: A folder without files; sealing and publishing it is not done here.
+        sources: Where articles are taken from, the largest first.
+        runs: Which articles, in the order of their ids.
+        dimension: Length of a vector.
+        exact_rows: See `index.dense.choose_kind`.
+    """
+    chunks_of = [sources[run.source].passages.chunks_of(run.first, run.last) for run in runs]
+    counts = Counts(
+        articles=sum(run.last - run.first for run in runs),
+        chunks=sum(len(chunks) for chunks in chunks_of),
+        sentences=sum(len(sources[run.source].passages.sentences_of(run.first, run.last)) for run in runs),
+    )
+    with passage_files(
+        folder, articles=counts.articles, chunks=counts.chunks, sentences=counts.sentences, dimension=dimension
+    ) as files:
+        for run in runs:
+            sources[run.source].passages.copy_run(run.first, run.last, files)
+    reach("build.texts_written")
+    # Two: runs of the largest source and of others take turns, and all at once would not fit into memory.
+    dense_of = lru_cache(maxsize=2)(lambda number: sources[number].dense())
+    dense = write_dense(
+        (block for run, rows in zip(runs, chunks_of, strict=True) for block in _blocks(dense_of(run.source), rows)),
+        folder / DENSE_FILE,
+        rows=counts.chunks,
+        dimension=dimension,
+        queries=_recall_queries(folder),
+        exact_rows=exact_rows,
+        like=dense_of(0) if sources else None,
+    )
+    reach("build.dense_written")
+    postings = (
+        (Postings.open(sources[number].folder / LEXICAL_FOLDER), rows)
+        for number, rows in _new_rows(sources, runs, chunks_of)
+    )
+    Postings.merged(postings, counts.chunks).write(folder / LEXICAL_FOLDER)
+    reach("build.lexical_written")
+    return Written(counts, dense)
+
+
+def _blocks(dense: DenseIndex, rows: range) -> Iterator[HalfVectors]:
+    for first in range(rows.start, rows.stop, _BLOCK):
+        yield dense.halves(first, min(first + _BLOCK, rows.stop))
+
+
+def _new_rows(
+    sources: Sequence[Source], runs: Sequence[Run], chunks_of: Sequence[range]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Give for each source that something is taken from the new row of each of its chunks, -1 for one that is not."""
+    by_source: dict[int, NDArray[np.int64]] = {}
+    row = 0
+    for run, chunks in zip(runs, chunks_of, strict=True):
+        if run.source not in by_source:
+            by_source[run.source] = np.full(sources[run.source].passages.chunk_count, -1, dtype=np.int64)
+        by_source[run.source][chunks.start : chunks.stop] = np.arange(row, row + len(chunks))
+        row += len(chunks)
+    yield from by_source.items()
+
+
+def _recall_queries(folder: Path) -> Vectors:
+    """Take sentences from all over as questions: what people ask for is said in sentences."""
+    vectors = Passages(folder).sentence_vectors
+    step = max(1, len(vectors) // _RECALL_QUERIES)
+    return vectors[::step][:_RECALL_QUERIES].astype(np.float32)

@@ -1,0 +1,262 @@
+"""Articles with the spans of their chunks and sentences, as columns in a few files that are mapped, not read.
+
+Rows are articles in the order of their ids, and chunks and sentences in the order of their articles. No column holds
+a row number, so that a run of articles with all that belongs to it is a run of bytes in every file: taking articles
+over into another generation is copying.
+
+| file | one entry for each | holds |
+| --- | --- | --- |
+| `articles.jsonl` | article | its fields but the text, as a line of JSON |
+| `texts.bin` | article | its text in UTF-8 |
+| `articles.npy` | article | bytes of its line, bytes of its text, number of chunks, number of sentences |
+| `chunks.npy` | chunk | start, end |
+| `sentences.npy` | sentence | start, end, kind, block |
+| `sentence_vectors.npy` | sentence | its vector in half floats |
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.durable import array_file, write
+from ingest.article import Article, Chunk, Span
+from ingest.sentences import Sentence, SentenceKind
+
+HEADS_FILE = "articles.jsonl"
+TEXTS_FILE = "texts.bin"
+ARTICLES_FILE = "articles.npy"
+CHUNKS_FILE = "chunks.npy"
+SENTENCES_FILE = "sentences.npy"
+SENTENCE_VECTORS_FILE = "sentence_vectors.npy"
+
+CACHED_ARTICLES = 1_000
+"""Articles that are kept in memory: some megabytes."""
+
+_KINDS: tuple[SentenceKind, ...] = ("prose", "heading", "item")
+_HEAD, _TEXT, _CHUNKS, _SENTENCES = range(4)
+
+Table = NDArray[np.int64]
+HalfVectors = NDArray[np.float16]
+Append = Callable[[NDArray[np.generic]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedArticle:
+    """An article with its chunks and sentences and their vectors, as the builder made them.
+
+    `chunk_vectors` and `sentence_vectors` have one row for each chunk and sentence, unit length.
+    """
+
+    article: Article
+    chunks: tuple[Chunk, ...]
+    sentences: tuple[Sentence, ...]
+    chunk_vectors: HalfVectors
+    sentence_vectors: HalfVectors
+
+
+class Passages:
+    """The columns of one folder. They never change, so any number of threads may read them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._heads = _mapped(folder / HEADS_FILE)
+        self._texts = _mapped(folder / TEXTS_FILE)
+        self._sizes: Table = np.load(folder / ARTICLES_FILE, allow_pickle=False)
+        self._chunks: Table = np.load(folder / CHUNKS_FILE, mmap_mode="r", allow_pickle=False)
+        self._sentences: Table = np.load(folder / SENTENCES_FILE, mmap_mode="r", allow_pickle=False)
+        self.sentence_vectors: HalfVectors = np.load(folder / SENTENCE_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        # Where each article's bytes, chunks and sentences begin, and after the last one end: shape (n + 1, 4).
+        self._starts = np.zeros((len(self._sizes) + 1, 4), dtype=np.int64)
+        np.cumsum(self._sizes, axis=0, out=self._starts[1:])
+        self.article = lru_cache(maxsize=CACHED_ARTICLES)(self._article)
+        self.articles = ArticleTable(self)
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Give for each file how many rows or bytes it has, and how many it should have by `articles.npy`."""
+        head, text, chunks, sentences = self._starts[-1].tolist()
+        return [
+            (HEADS_FILE, len(self._heads), head),
+            (TEXTS_FILE, len(self._texts), text),
+            (CHUNKS_FILE, len(self._chunks), chunks),
+            (SENTENCES_FILE, len(self._sentences), sentences),
+            (SENTENCE_VECTORS_FILE, len(self.sentence_vectors), sentences),
+        ]
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def chunk_count(self) -> int:
+        """Number of chunks."""
+        return len(self._chunks)
+
+    @property
+    def sentence_count(self) -> int:
+        """Number of sentences."""
+        return len(self._sentences)
+
+    @cached_property
+    def article_rows(self) -> Table:
+        """The article row of every chunk, shape (n_chunks,), ascending."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self._sizes[:, _CHUNKS])
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The source of every article."""
+        return tuple(self._labels[0])
+
+    @cached_property
+    def published(self) -> NDArray[np.datetime64]:
+        """The publication day of every article, NaT where it is not known."""
+        return np.array(self._labels[1], dtype="datetime64[D]")
+
+    @cached_property
+    def _labels(self) -> tuple[list[str], list[str | None]]:
+        heads = [self._head(row) for row in range(len(self))]
+        return [head["source"] for head in heads], [head["published_at"] for head in heads]
+
+    def chunks_of(self, first: int, last: int | None = None) -> range:
+        """Give the chunk rows of an article, or of the articles from `first` to before `last`."""
+        return self._rows_of(_CHUNKS, first, last)
+
+    def sentences_of(self, first: int, last: int | None = None) -> range:
+        """Give the sentence rows of an article, or of the articles from `first` to before `last`, in text order."""
+        return self._rows_of(_SENTENCES, first, last)
+
+    def chunk(self, row: int) -> Chunk:
+        """Give the chunk of a row."""
+        article_row = int(self.article_rows[row])
+        start, end = self._chunks[row].tolist()
+        ordinal = row - int(self._starts[article_row, _CHUNKS])
+        return Chunk(self.article(article_row).id, ordinal, Span(start, end))
+
+    def sentence(self, row: int) -> Sentence:
+        """Give the sentence of a row."""
+        start, end, kind, block = self._sentences[row].tolist()
+        return Sentence(Span(start, end), _KINDS[kind], block)
+
+    def article_of_sentence(self, row: int) -> int:
+        """Give the article row of a sentence."""
+        return int(np.searchsorted(self._starts[:, _SENTENCES], row, side="right")) - 1
+
+    def sentences_in(self, article_row: int, span: Span) -> range:
+        """Give the rows of the sentences that lie wholly in a span of an article, in text order."""
+        rows = self.sentences_of(article_row)
+        of_article = self._sentences[rows.start : rows.stop]
+        first = int(np.searchsorted(of_article[:, 0], span.start))
+        last = int(np.searchsorted(of_article[:, 1], span.end, side="right"))
+        return range(rows.start + first, rows.start + max(first, last))
+
+    def copy_run(self, first: int, last: int, into: PassageFiles) -> None:
+        """Write the articles from row `first` to before `last` into other files."""
+        start, end = self._starts[first], self._starts[last]
+        write(into.heads, memoryview(self._heads)[start[_HEAD] : end[_HEAD]])
+        write(into.texts, memoryview(self._texts)[start[_TEXT] : end[_TEXT]])
+        into.articles(self._sizes[first:last])
+        into.chunks(self._chunks[start[_CHUNKS] : end[_CHUNKS]])
+        into.sentences(self._sentences[start[_SENTENCES] : end[_SENTENCES]])
+        into.sentence_vectors(self.sentence_vectors[start[_SENTENCES] : end[_SENTENCES]])
+
+    def _rows_of(self, column: int, first: int, last: int | None) -> range:
+        last = first + 1 if last is None else last
+        return range(int(self._starts[first, column]), int(self._starts[last, column]))
+
+    def _head(self, row: int) -> dict[str, Any]:
+        start, end = self._starts[row, _HEAD], self._starts[row + 1, _HEAD]
+        head: dict[str, Any] = json.loads(self._heads[start:end])
+        return head
+
+    def _article(self, row: int) -> Article:
+        start, end = self._starts[row, _TEXT], self._starts[row + 1, _TEXT]
+        return Article.from_json(self._head(row) | {"text": self._texts[start:end].decode("utf-8")})
+
+
+class ArticleTable(Sequence[Article]):
+    """The articles of a folder, read one by one as they are asked for."""
+
+    def __init__(self, passages: Passages) -> None:
+        self._passages = passages
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    @overload
+    def __getitem__(self, row: int) -> Article: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Article]: ...
+    def __getitem__(self, row: int | slice) -> Article | Sequence[Article]:
+        if isinstance(row, slice):
+            return [self._passages.article(one) for one in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"article row {row} of {len(self)}")
+        return self._passages.article(row % len(self))
+
+
+@dataclass(frozen=True, slots=True)
+class PassageFiles:
+    """The files of passages while they are written: two of bytes, and what takes the next rows of the others."""
+
+    heads: BinaryIO
+    texts: BinaryIO
+    articles: Append
+    chunks: Append
+    sentences: Append
+    sentence_vectors: Append
+
+
+@contextmanager
+def passage_files(
+    folder: Path, *, articles: int, chunks: int, sentences: int, dimension: int
+) -> Iterator[PassageFiles]:
+    """Make the files of passages in a folder, for so many rows as are given."""
+    with ExitStack() as stack:
+
+        def table(name: str, rows: int, width: int, kind: type[np.generic] = np.int64) -> Append:
+            return stack.enter_context(array_file(folder / name, (rows, width), kind))
+
+        yield PassageFiles(
+            heads=stack.enter_context((folder / HEADS_FILE).open("wb")),
+            texts=stack.enter_context((folder / TEXTS_FILE).open("wb")),
+            articles=table(ARTICLES_FILE, articles, 4),
+            chunks=table(CHUNKS_FILE, chunks, 2),
+            sentences=table(SENTENCES_FILE, sentences, 4),
+            sentence_vectors=table(SENTENCE_VECTORS_FILE, sentences, dimension, np.float16),
+        )
+
+
+def write_passages(folder: Path, articles: Sequence[IndexedArticle], *, dimension: int) -> None:
+    """Write articles that were just computed, in the order given."""
+    chunks, sentences = sum(len(a.chunks) for a in articles), sum(len(a.sentences) for a in articles)
+    with passage_files(
+        folder, articles=len(articles), chunks=chunks, sentences=sentences, dimension=dimension
+    ) as files:
+        for one in articles:
+            values = one.article.to_json()
+            text = values.pop("text").encode("utf-8")
+            head = (json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8")
+            write(files.heads, head)
+            write(files.texts, text)
+            files.articles(np.array([[len(head), len(text), len(one.chunks), len(one.sentences)]]))
+            files.chunks(_table(2, [(c.span.start, c.span.end) for c in one.chunks]))
+            rows = [(s.span.start, s.span.end, _KINDS.index(s.kind), s.block) for s in one.sentences]
+            files.sentences(_table(4, rows))
+            files.sentence_vectors(one.sentence_vectors)
+
+
+def _table(width: int, rows: Sequence[tuple[int, ...]]) -> Table:
+    return np.array(rows, dtype=np.int64).reshape(-1, width)
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    """Map a file into memory; an empty one cannot be."""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
