@@ -158,7 +158,7 @@ def serve(
     build_first: Annotated[bool, typer.Option("--build", help="Bring the index up to date first.")] = False,
     watch: Annotated[
         Path | None,
-        typer.Option(help="Take in files of this folder as they appear.", exists=True, file_okay=False),
+        typer.Option(help="Take in files of this folder as they come and change.", exists=True, file_okay=False),
     ] = None,
     data: DataOption = None,
 ) -> None:
@@ -171,15 +171,18 @@ def serve(
 
     settings = _settings(context, data, host=host, port=port)
     require_loopback(settings.host)
+    if watch is not None and watch.resolve().is_relative_to(settings.data.resolve()):
+        raise WrongUse(f"{watch} is in the data folder {settings.data}; name the folder that new articles come to")
     if build_first:
         _build(settings)
     note("Opening the index and the embedding model ...")
     parts = assemble(settings)
     folder_watch = FolderWatch(watch, parts.library, parts.builds, settings) if watch else None
-    if folder_watch is not None:
-        folder_watch.start()
 
     def ready(address: str) -> None:
+        # Only now: a server that cannot listen must not take in files.
+        if folder_watch is not None:
+            folder_watch.start()
         note(f"Byline answers at {address} (try {address}/docs). Stop it with Ctrl+C.")
 
     try:
