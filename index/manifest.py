@@ -210,6 +210,21 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a generation alone: what it was made from, whatever became of its files.
+
+    Raises:
+        GenerationDamaged: The manifest is missing, altered or unreadable.
+        GenerationIncompatible: The format version is not one that this program reads.
+    """
+    generation = generation_of(folder)
+    try:
+        sizes = {MANIFEST_FILE: 0} if (folder / MANIFEST_FILE).is_file() else {}
+        return _read_manifest(folder, sizes, generation)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
 def unreadable(folder: Path, error: OSError) -> GenerationDamaged:
     """Give the damage that an OSError met in reading a generation amounts to."""
     name = os.path.relpath(error.filename, folder) if isinstance(error.filename, str) else "."

@@ -103,12 +103,13 @@ class Searcher:
             )
         self.generation = generation
         self.embedder = embedder
+        self._asked = removed
         self.removed = frozenset(article for article in removed if generation.article_row(article) is not None)
         self._present = ~_rows_of(self.removed, generation) if self.removed else None
 
     def without(self, removed: frozenset[ArticleId]) -> Searcher:
-        """Give a searcher of the same generation that does not find these articles, and all others."""
-        return Searcher(self.generation, self.embedder, removed)
+        """Give a searcher of the same generation that finds all articles but these."""
+        return self if removed == self._asked else Searcher(self.generation, self.embedder, removed)
 
     def search(
         self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None

@@ -10,16 +10,19 @@ from index.builder import Builder
 from index.catalog import Catalog
 from index.cutting import chunking_record
 from index.embedding import Embedder, LazyEmbedder, check_model, load_embedder
-from index.manifest import Manifest
-from index.reports import BuildReport, Progress, difference
+from index.errors import IndexingError
+from index.manifest import Manifest, read_manifest
+from index.reports import BuildReport, difference
+from ingest.article import ArticleId
 from ingest.chunking import ChunkingSettings
 from ingest.cleaning import CLEANING_VERSION
 from ingest.library import ArticleLibrary
 from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
 from service.assistant import Assistant
+from service.builds import BuildJobs, InProcess, Launch
 from service.conversations import ConversationStore
-from service.jobs import BuildJobs
+from service.jobs import Cancelled, JobRecords, OnPlan, OnProgress, RunBuild
 from service.live_index import LiveIndex
 from service.llm import ChatModel
 from service.settings import Settings
@@ -62,9 +65,26 @@ def open_catalog(data: Path) -> Catalog:
     return Catalog(data / "index")
 
 
-def open_assistant(settings: Settings, catalog: Catalog, embedder: Embedder) -> tuple[LiveIndex, Assistant]:
-    """Open the published generation, if there is one, and what answers from it."""
-    live = LiveIndex(catalog, embedder)
+def open_records(data: Path) -> JobRecords:
+    """Open the build records of a data folder."""
+    return JobRecords(data / "builds")
+
+
+def open_assistant(
+    settings: Settings,
+    catalog: Catalog,
+    embedder: Embedder,
+    removed: Callable[[], frozenset[ArticleId]] = frozenset,
+) -> tuple[LiveIndex, Assistant]:
+    """Open the published generation, if there is one, and what answers from it.
+
+    Args:
+        settings: How to answer.
+        catalog: Where generations are published.
+        embedder: The model that questions are asked with.
+        removed: Gives the articles that must not be found; see `ArticleLibrary.removed`.
+    """
+    live = LiveIndex(catalog, embedder, removed)
     live.refresh()
     abstention = load_abstention_model(settings.abstention_model)
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
@@ -90,27 +110,40 @@ def chunking_settings(settings: Settings) -> ChunkingSettings:
     return ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens, settings.chunk_title)
 
 
-def build_index(
-    settings: Settings,
-    library: ArticleLibrary,
-    catalog: Catalog,
-    *,
-    full: bool = False,
-    on_progress: Callable[[Progress], None] = lambda _: None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> BuildReport:
-    """Bring the index up to date with the library, by the settings; see `Builder.build`.
+def index_builder(settings: Settings) -> RunBuild:
+    """Give what brings the index of a data folder up to date with its library, by the settings.
 
-    The embedding model is loaded only if there is something to embed, and apart from the one that a server asks
-    questions with: they must not wait for a batch of passages.
+    The embedding model is loaded only if there is something to embed.
     """
-    return Builder(catalog, LazyEmbedder(settings.embedding_model), chunking_settings(settings)).build(
-        library,
-        full=full,
-        keep=settings.keep_generations,
-        on_progress=on_progress,
-        cancelled=cancelled,
-    )
+
+    def run(full: bool, *, on_plan: OnPlan, on_progress: OnProgress, cancelled: Cancelled) -> BuildReport:
+        library, catalog = open_library(settings.data), open_catalog(settings.data)
+        embedder, chunking = LazyEmbedder(settings.embedding_model), chunking_settings(settings)
+        try:
+            return Builder(catalog, embedder, chunking, exact_rows=settings.exact_chunks).build(
+                library,
+                full=full,
+                keep=settings.keep_generations,
+                on_plan=on_plan,
+                on_progress=on_progress,
+                cancelled=cancelled,
+            )
+        finally:
+            library.close()
+
+    return run
+
+
+def is_up_to_date(settings: Settings, library: ArticleLibrary, catalog: Catalog) -> bool:
+    """Tell whether the current generation holds the library as it is, made by the settings as they are."""
+    current = catalog.current()
+    if current is None:
+        return False
+    try:
+        manifest = read_manifest(catalog.folder(current))
+    except IndexingError:
+        return False
+    return index_is_stale(manifest, settings) is None and manifest.articles == library.digests()
 
 
 def index_is_stale(manifest: Manifest, settings: Settings) -> str | None:
@@ -124,8 +157,12 @@ def index_is_stale(manifest: Manifest, settings: Settings) -> str | None:
     )
 
 
-def assemble(settings: Settings) -> Parts:
+def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
     """Open everything that a server needs; loads the embedding model.
+
+    Args:
+        settings: Of the process.
+        launch: What puts builds to work; None for processes of their own.
 
     Raises:
         IndexingError, IngestError: A part cannot be opened; the message says which and what to do.
@@ -133,26 +170,13 @@ def assemble(settings: Settings) -> Parts:
     library = open_library(settings.data)
     catalog = open_catalog(settings.data)
     embedder = load_embedder(settings.embedding_model)
-    live, assistant = open_assistant(settings, catalog, embedder)
-
-    def run_build(full: bool, on_progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> BuildReport:
-        report = build_index(
-            settings,
-            library,
-            catalog,
-            full=full,
-            on_progress=on_progress,
-            cancelled=cancelled,
-        )
-        live.refresh()
-        return report
-
+    live, assistant = open_assistant(settings, catalog, embedder, library.removed)
     return Parts(
         settings=settings,
         library=library,
         catalog=catalog,
         live=live,
         assistant=assistant,
-        builds=BuildJobs(run_build),
+        builds=BuildJobs(open_records(settings.data), launch or InProcess(settings), live.refresh),
         conversations=ConversationStore.open(settings.data / "conversations.sqlite"),
     )

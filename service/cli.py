@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from service import index_commands
 from service.errors import ServiceError, WrongUse
-from service.settings import Settings, load_settings
+from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
+from service.settings import Settings
 
 if TYPE_CHECKING:
-    from index.reports import BuildReport
-    from ingest.library import ArticleLibrary, Stored
+    from ingest.library import Stored
 
 app = typer.Typer(
     help="Answers from your articles, every sentence with the exact words it rests on.",
@@ -27,19 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 articles_app = typer.Typer(help="Look at and remove articles of the library.", no_args_is_help=True)
-index_app = typer.Typer(help="Look at, verify and switch index generations.", no_args_is_help=True)
 app.add_typer(articles_app, name="articles")
-app.add_typer(index_app, name="index")
+index_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="The data folder (also BYLINE_DATA).", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-class CommandFailed(ServiceError):
-    """A command could not do what was asked."""
 
 
 def main() -> None:
@@ -68,18 +60,6 @@ def _root(context: typer.Context, data: DataOption = None) -> None:
     context.obj = data
 
 
-def _settings(context: typer.Context, data: Path | None, **overrides: object) -> Settings:
-    return load_settings(data=data or context.obj, **overrides)
-
-
-def _existing_library(settings: Settings) -> ArticleLibrary:
-    from service.assembly import has_library, open_library
-
-    if not has_library(settings.data):
-        raise CommandFailed(f"there are no articles in {settings.data}; add some with 'byline add PATH'")
-    return open_library(settings.data)
-
-
 @app.command()
 def add(
     context: typer.Context,
@@ -93,7 +73,7 @@ def add(
     from service.assembly import open_library
     from service.console import note, one_line, say, say_json
 
-    settings = _settings(context, data)
+    settings = settings_of(context, data)
     library = open_library(settings.data)
     reports = list(add_files(library, paths, source=source, max_chars=settings.max_article_chars))
     library.close()
@@ -110,44 +90,6 @@ def add(
             note("Next: 'byline build' makes them searchable.")
     if counts["refused"]:
         raise typer.Exit(1)
-
-
-@app.command()
-def build(
-    context: typer.Context,
-    full: Annotated[bool, typer.Option("--full", help="Embed everything again.")] = False,
-    data: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Make and publish the next index generation."""
-    from service.console import say, say_json
-
-    report = _build(_settings(context, data), full=full)
-    if json:
-        say_json(asdict(report))
-    elif not report.built:
-        say(f"Nothing to do: generation {report.generation} holds all {report.articles} articles.")
-    else:
-        say(
-            f"Generation {report.generation}: {report.articles} articles ({report.articles_added} added, "
-            f"{report.articles_updated} updated, {report.articles_removed} removed), "
-            f"{report.chunks_embedded} chunks embedded, {report.chunks_reused} taken over."
-        )
-
-
-def _build(settings: Settings, *, full: bool = False) -> BuildReport:
-    from service.assembly import build_index, open_catalog
-    from service.console import note, progress_bar
-
-    library, catalog = _existing_library(settings), open_catalog(settings.data)
-    if not library.digests() and catalog.current() is None:
-        raise CommandFailed(f"there are no articles in {settings.data}; add some with 'byline add PATH'")
-    with progress_bar() as step:
-        report = build_index(settings, library, catalog, full=full, on_progress=step)
-    library.close()
-    for skipped in report.skipped:
-        note(f"skipped  {skipped.reason}")
-    return report
 
 
 @app.command()
@@ -169,12 +111,12 @@ def serve(
     from service.console import note
     from service.watching import FolderWatch
 
-    settings = _settings(context, data, host=host, port=port)
+    settings = settings_of(context, data, host=host, port=port)
     require_loopback(settings.host)
     if watch is not None and watch.resolve().is_relative_to(settings.data.resolve()):
         raise WrongUse(f"{watch} is in the data folder {settings.data}; name the folder that new articles come to")
     if build_first:
-        _build(settings)
+        index_commands.build_index(settings)
     note("Opening the index and the embedding model ...")
     parts = assemble(settings)
     folder_watch = FolderWatch(watch, parts.library, parts.builds, settings) if watch else None
@@ -206,7 +148,7 @@ def ask(
     from service.conversations import new_message_id
     from service.rendering import render_reply
 
-    settings = _settings(context, data)
+    settings = settings_of(context, data)
     if not question.strip():
         raise typer.BadParameter("the question is empty; write it in quotation marks")
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
@@ -232,7 +174,7 @@ def search(
     from service.assembly import open_assistant, open_catalog
     from service.console import say, say_json
 
-    settings = _settings(context, data)
+    settings = settings_of(context, data)
     if not query.strip():
         raise typer.BadParameter("the query is empty; write it in quotation marks")
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
@@ -269,7 +211,7 @@ def list_articles(
     from ingest.library import ListFilter
     from service.console import say, say_json
 
-    library = _existing_library(_settings(context, data))
+    library = existing_library(settings_of(context, data))
     page = library.page(ListFilter(source=source, query=query), limit=1_000_000)
     library.close()
     if json:
@@ -286,7 +228,7 @@ def show_article(context: typer.Context, article_id: str, data: DataOption = Non
     from ingest.article import ArticleId
     from service.console import say, say_json
 
-    library = _existing_library(_settings(context, data))
+    library = existing_library(settings_of(context, data))
     stored = library.get(ArticleId(article_id))
     library.close()
     if stored is None:
@@ -305,7 +247,7 @@ def remove_article(context: typer.Context, article_id: str, data: DataOption = N
     from ingest.article import ArticleId
     from service.console import note, say
 
-    library = _existing_library(_settings(context, data))
+    library = existing_library(settings_of(context, data))
     removed = library.remove(ArticleId(article_id))
     library.close()
     if not removed:
@@ -320,87 +262,13 @@ def _article_json(stored: Stored, *, text: bool) -> dict[str, Any]:
     return values if text else {name: value for name, value in values.items() if name != "text"}
 
 
-@index_app.command("show")
-def show_index(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
-    """Show the current generation and the others that are kept."""
-    from index.manifest import verify
-    from service.assembly import open_catalog
-    from service.console import say, say_json
-
-    catalog = open_catalog(_settings(context, data).data)
-    current = catalog.current()
-    shown: dict[str, Any] = {"generation": current, "generations": catalog.names()}
-    if current is not None:
-        manifest = verify(catalog.folder(current))
-        shown |= {"built_at": manifest.built_at, "embedding_model": manifest.embedding.model}
-        shown |= asdict(manifest.counts)
-    if json:
-        say_json(shown)
-        return
-    if current is None:
-        raise CommandFailed("there is no index yet; run 'byline build'")
-    say("\n".join(f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in shown.items()))
-
-
-@index_app.command("verify")
-def verify_index(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
-    """Check every file of every generation against its hash."""
-    from index.errors import IndexingError
-    from index.manifest import verify
-    from service.assembly import open_catalog
-    from service.console import say, say_json
-
-    catalog = open_catalog(_settings(context, data).data)
-    found: dict[str, str | None] = {}
-    for name in catalog.names():
-        try:
-            verify(catalog.folder(name))
-            found[name] = None
-        except IndexingError as error:
-            found[name] = str(error)
-    if json:
-        say_json({"generations": [{"generation": n, "ok": p is None, "problem": p} for n, p in found.items()]})
-    else:
-        for name, problem in found.items():
-            say(f"{name}: {problem or 'every file is as it was written'}")
-    if not found:
-        raise CommandFailed("there is no index yet; run 'byline build'")
-    if any(found.values()):
-        raise typer.Exit(1)
-
-
-@index_app.command("rollback")
-def rollback_index(context: typer.Context, generation: str, data: DataOption = None) -> None:
-    """Make an older generation the current one."""
-    from service.assembly import open_catalog
-    from service.console import say
-
-    open_catalog(_settings(context, data).data).rollback(generation)
-    say(f"Generation {generation} is current.")
-
-
-@index_app.command("prune")
-def prune_index(
-    context: typer.Context,
-    keep: Annotated[int | None, typer.Option(min=1, help="Generations to keep.")] = None,
-    data: DataOption = None,
-) -> None:
-    """Remove old generations."""
-    from service.assembly import open_catalog
-    from service.console import say
-
-    settings = _settings(context, data)
-    removed = open_catalog(settings.data).prune(keep or settings.keep_generations)
-    say(f"Removed {', '.join(removed)}." if removed else "Nothing to remove.")
-
-
 @app.command()
 def doctor(context: typer.Context, data: DataOption = None, json: JsonOption = False) -> None:
     """Tell what is set up, what is missing, and what a changed setting would need rebuilt."""
     from service.console import say, say_json
     from service.diagnosis import diagnose
 
-    checks = diagnose(_settings(context, data))
+    checks = diagnose(settings_of(context, data))
     if json:
         say_json({"checks": [asdict(check) for check in checks]})
     else:

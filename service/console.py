@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from index.reports import Phase, Progress
+from index.reports import Phase, Plan, Progress
 
 out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 err = Console(highlight=False, markup=False, soft_wrap=True, emoji=False, stderr=True)
@@ -60,6 +60,24 @@ def note(text: str) -> None:
 def say_json(value: Any) -> None:  # noqa: ANN401  # any JSON value
     """Print one JSON document."""
     out.print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def duration(seconds: float) -> str:
+    """Say about how long something takes."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Say what a build is about to do, where that is more than what a user expects of it."""
+    takes = f", about {duration(plan.seconds)} at the pace of the last build" if plan.seconds is not None else ""
+    if plan.reason is not None:
+        yield f"{plan.embedded} of {plan.articles} articles are embedded anew ({plan.reason}){takes}."
+    elif plan.seconds is not None and plan.seconds >= LINE_EVERY_SECONDS:
+        yield f"{plan.embedded} of {plan.articles} articles are to be embedded{takes}."
+    if plan.resumed:
+        yield f"{plan.resumed} articles were embedded by a build that did not end, and are taken from there."
 
 
 @contextmanager

@@ -1,38 +1,59 @@
-"""Index builds in the background: one at a time, watched and cancelled by their id."""
+"""Records of index builds, shared by every process that uses a data folder.
+
+`<data>/builds/` holds for each build its record (`<id>.json`), a file that the process locks which works for it
+(`<id>.lock`), and, once somebody wants it to stop, `<id>.cancel`. The lock goes with the process: a record that is
+not finished and not locked is that of a process that died, and whoever looks at it next writes so. At most one
+build is queued or running.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import re
 import secrets
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import structlog
 
+from index.durable import make_folder, naming_full_storage, replace_text
 from index.errors import BuildCancelled, IndexingError
-from index.reports import BuildReport, Phase, Progress
+from index.reports import BuildReport, Phase, Plan, Progress, Skipped
 from ingest.article import IngestError
-from service.errors import ServiceError
 
 log = structlog.get_logger(__name__)
 
 BuildState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-RunBuild = Callable[[bool, Callable[[Progress], None], Callable[[], bool]], BuildReport]
 
 KEPT_JOBS = 50
-CLOSE_SECONDS = 5.0
-"""How long `close` waits for a build that was told to stop; it asks between batches."""
+RECORD_SECONDS = 0.2
+"""Between two records of the same phase: a build makes hundreds of steps a second."""
 
 _ETA_AFTER_SECONDS = 1.0
 _COUNTED_PHASES: tuple[Phase, ...] = ("chunk", "embed")
 """Phases whose total is known when they begin, so that a remaining time can be told."""
 
+_ID = re.compile(r"build_[0-9a-f]{16}")
+_CREATING_FILE = "creating.lock"
 
-class JobsClosed(ServiceError):
-    """No build can be started any more: the server is stopping."""
+
+OnPlan = Callable[[Plan], None]
+OnProgress = Callable[[Progress], None]
+Cancelled = Callable[[], bool]
+
+
+class RunBuild(Protocol):
+    """What brings the index up to date; see `index.builder.Builder.build`."""
+
+    def __call__(self, full: bool, *, on_plan: OnPlan, on_progress: OnProgress, cancelled: Cancelled) -> BuildReport:
+        """Build; raises BuildCancelled once `cancelled` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +68,16 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class BuildJob:
-    """A build as it was at one moment. `version` grows with every change."""
+    """A build as it was at one moment. `version` grows with every change; `pid` is the process that works for it."""
 
     id: str
     full: bool
     state: BuildState
     created_at: datetime
+    pid: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    plan: Plan | None = None
     progress: JobProgress | None = None
     result: BuildReport | None = None
     error: str | None = None
@@ -65,146 +88,303 @@ class BuildJob:
         """Tell whether nothing will change any more."""
         return self.finished_at is not None
 
+    def to_json(self) -> str:
+        """Give the record as JSON; `from_json` is the inverse."""
+        return json.dumps(asdict(self), default=datetime.isoformat, ensure_ascii=False)
 
-class BuildJobs:
-    """Runs builds in a thread of their own, one at a time. Safe to use from several threads.
+    @classmethod
+    def from_json(cls, text: str) -> BuildJob:
+        """Read what `to_json` wrote.
 
-    A build that was asked for twice is one build: while one is queued or running, `start` gives that one.
-    """
+        Raises:
+            ValueError, TypeError, KeyError: The text is something else.
+        """
+        values: dict[str, Any] = json.loads(text)
+        for name in ("created_at", "started_at", "finished_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        for name, kind in (("plan", Plan), ("progress", JobProgress)):
+            values[name] = kind(**values[name]) if values[name] else None
+        if result := values["result"]:
+            skipped = tuple(Skipped(**one) for one in result["skipped"])
+            values["result"] = BuildReport(**result | {"skipped": skipped})
+        return cls(**values)
 
-    def __init__(self, run: RunBuild) -> None:
-        self._run = run
-        self._lock = threading.Lock()
-        self._jobs: dict[str, BuildJob] = {}  # oldest first
-        self._active: _Active | None = None
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._closed = False
 
-    def start(self, full: bool) -> BuildJob:
-        """Start a build, or give the one that is queued or running.
+class JobRecords:
+    """The build records of a data folder. Safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @naming_full_storage()
+    def start_or_join(self, full: bool) -> tuple[BuildJob, JobHandle | None]:
+        """Record a new build, or give the one that is queued or running.
 
         Args:
             full: Embed everything again. A build that runs already keeps its own setting.
 
+        Returns:
+            The build, and, if it is new, what works for it.
+
         Raises:
-            JobsClosed: The jobs are closed.
+            StorageFull: No space was left on the device.
         """
-        with self._lock:
-            if self._closed:
-                raise JobsClosed("the server is stopping; start the build again when it is back")
-            if self._active is not None:
-                return self._jobs[self._active.id]
-            job = BuildJob(id=f"build_{secrets.token_hex(8)}", full=full, state="queued", created_at=datetime.now(UTC))
-            self._jobs[job.id] = job
-            while len(self._jobs) > KEPT_JOBS:
-                del self._jobs[next(iter(self._jobs))]
-            active = _Active(job.id)
-            # A daemon: a build that cannot stop must not keep the process; a killed build loses nothing.
-            active.thread = threading.Thread(target=self._work, args=(active, full), name="index-build", daemon=True)
-            self._active = active
-            active.thread.start()
-            return job
+        make_folder(self._folder)
+        with self._creating():
+            active = self.active()
+            if active is not None:
+                return active, None
+            job = BuildJob(
+                id=f"build_{secrets.token_hex(8)}",
+                full=full,
+                state="queued",
+                created_at=datetime.now(UTC),
+                pid=os.getpid(),
+            )
+            descriptor = os.open(self._lock_file(job.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            replace_text(self._file(job.id), job.to_json())
+            self._prune()
+            return job, JobHandle(self, job, descriptor)
+
+    def adopt(self, job_id: str, descriptor: int) -> JobHandle:
+        """Work for a build that another process recorded, and whose locked file it handed over.
+
+        Raises:
+            ValueError: There is no such build.
+        """
+        job = self._read(job_id)
+        if job is None:
+            raise ValueError(f"there is no build {job_id!r} in {self._folder}")
+        os.set_inheritable(descriptor, False)
+        handle = JobHandle(self, job, descriptor)
+        handle.update(pid=os.getpid())
+        return handle
 
     def get(self, job_id: str) -> BuildJob | None:
         """Give a build as it is now, None where it is unknown or long past."""
-        with self._lock:
-            return self._jobs.get(job_id)
+        job = self._read(job_id)
+        return job if job is None or job.finished else self._checked(job)
+
+    def active(self) -> BuildJob | None:
+        """Give the build that is queued or running, None where there is none."""
+        # Newest first: there are dozens of records at most, and only the latest can be unfinished.
+        for job_id in reversed(self._ids()):
+            job = self.get(job_id)
+            if job is not None and not job.finished:
+                return job
+        return None
 
     def cancel(self, job_id: str) -> bool:
-        """Tell a build to stop at its next step; False where it is unknown or has ended."""
-        with self._lock:
-            active = self._active
-            if active is None or active.id != job_id:
-                return False
-            active.cancelled.set()
-            return True
+        """Tell a build to stop at its next step, whichever process runs it; False where it is unknown or has ended."""
+        job = self.get(job_id)
+        if job is None or job.finished:
+            return False
+        self._cancel_file(job_id).touch()
+        return True
 
-    def subscribe(self, job_id: str, on_change: Callable[[], None]) -> Callable[[], None]:
-        """Call a function after every change of a build, in the build's thread; it must return at once.
+    def is_cancelled(self, job_id: str) -> bool:
+        """Tell whether somebody wants a build to stop."""
+        return self._cancel_file(job_id).exists()
 
-        Returns:
-            What ends the subscription.
+    def write(self, job: BuildJob, *, synced: bool = True) -> None:
+        """Replace the record of a build; only whoever holds its lock may.
+
+        A record that cannot be written is no reason for a build to fail: it is logged.
+
+        Args:
+            job: The new record.
+            synced: Whether it must outlive a power cut; progress need not.
         """
-        with self._lock:
-            listeners = self._listeners.setdefault(job_id, [])
-            listeners.append(on_change)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                listeners.remove(on_change)
-                if not listeners and self._listeners.get(job_id) is listeners:
-                    del self._listeners[job_id]
-
-        return unsubscribe
-
-    def wait_for_change(self, job_id: str, seen_version: int, timeout_seconds: float) -> BuildJob | None:
-        """Block until a build is newer than `seen_version` or the time is over; give it as it then is."""
-        changed = threading.Event()
-        unsubscribe = self.subscribe(job_id, changed.set)
+        file = self._file(job.id)
         try:
-            job = self.get(job_id)
-            if job is not None and job.version <= seen_version:
-                changed.wait(timeout_seconds)
-            return self.get(job_id)
+            if synced:
+                replace_text(file, job.to_json())
+            else:
+                beside = file.with_name(f"{file.name}.tmp")
+                beside.write_text(job.to_json(), encoding="utf-8")
+                beside.replace(file)
+        except OSError as error:
+            log.warning("build record not written", build=job.id, reason=str(error))
+
+    def _checked(self, job: BuildJob) -> BuildJob:
+        """Give an unfinished build, or, where its process is gone, say in its record that it failed."""
+        descriptor = os.open(self._lock_file(job.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return job
+            # Its end may have been written between the reading and the locking.
+            latest = self._read(job.id)
+            if latest is None or latest.finished:
+                return latest or job
+            died = replace(
+                latest,
+                state="failed",
+                error=f"the process that ran it ({latest.pid}) died; the current index is kept, and the next build "
+                "goes on from what this one embedded",
+                finished_at=datetime.now(UTC),
+                version=latest.version + 1,
+            )
+            self.write(died)
+            log.warning("build found dead", build=job.id, pid=latest.pid)
+            return died
         finally:
-            unsubscribe()
+            os.close(descriptor)
+
+    def _read(self, job_id: str) -> BuildJob | None:
+        if not _ID.fullmatch(job_id):
+            return None
+        try:
+            return BuildJob.from_json(self._file(job_id).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError):
+            # A power cut can leave such a record; builds lose nothing by it.
+            log.warning("build record unreadable", build=job_id)
+            return None
+
+    def _ids(self) -> list[str]:
+        """Give the ids of all records, oldest first."""
+        if not self._folder.is_dir():
+            return []
+        dated = []
+        for file in self._folder.glob("build_*.json"):
+            try:
+                dated.append((file.stat().st_mtime_ns, file.stem))
+            except FileNotFoundError:  # pruned meanwhile
+                continue
+        return [job_id for _, job_id in sorted(dated)]
+
+    def _prune(self) -> None:
+        for job_id in self._ids()[:-KEPT_JOBS]:
+            for file in (self._file(job_id), self._lock_file(job_id), self._cancel_file(job_id)):
+                file.unlink(missing_ok=True)
+
+    @contextmanager
+    def _creating(self) -> Iterator[None]:
+        """Be the only process and thread that records a new build."""
+        descriptor = os.open(self._folder / _CREATING_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _file(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"
+
+    def _lock_file(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.lock"
+
+    def _cancel_file(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.cancel"
+
+
+class JobHandle:
+    """The right to work for a build; it ends with `close`, or with the process."""
+
+    def __init__(self, records: JobRecords, job: BuildJob, descriptor: int) -> None:
+        self._records = records
+        self.job = job
+        self.descriptor = descriptor
+
+    def update(self, *, synced: bool = True, **changes: object) -> None:
+        """Record a change; one that is not `synced` may be lost in a power cut."""
+        self.job = replace(self.job, version=self.job.version + 1, **changes)  # type: ignore[arg-type]  # our own words
+        self._records.write(self.job, synced=synced)
+
+    def cancelled(self) -> bool:
+        """Tell whether somebody wants the build to stop."""
+        return self._records.is_cancelled(self.job.id)
 
     def close(self) -> None:
-        """Cancel the build that runs and wait for its end, but no longer than `CLOSE_SECONDS`."""
-        with self._lock:
-            self._closed = True
-            active = self._active
-        if active is not None and active.thread is not None:
-            active.cancelled.set()
-            active.thread.join(timeout=CLOSE_SECONDS)
-
-    def _work(self, active: _Active, full: bool) -> None:
-        self._change(active.id, state="running", started_at=datetime.now(UTC))
-        log.info("build started", build=active.id, full=full)
-        clock = _PhaseClock()
-
-        def on_progress(progress: Progress) -> None:
-            self._change(active.id, progress=clock.at(progress))
-
-        state: BuildState = "failed"
-        result: BuildReport | None = None
-        error: str | None = None
-        try:
-            if active.cancelled.is_set():
-                raise BuildCancelled("the build was cancelled before it began; the current index is kept")
-            result = self._run(full, on_progress, active.cancelled.is_set)
-            state = "succeeded"
-        except BuildCancelled:
-            state = "cancelled"
-        except (IndexingError, IngestError, OSError) as known:
-            error = str(known)
-        except Exception:
-            # The thread's outermost loop: a job must come to an end, and the log says why.
-            error = "internal error; the server's log has the details"
-            log.exception("build failed unexpectedly", build=active.id)
-        self._change(active.id, state=state, result=result, error=error, finished_at=datetime.now(UTC))
-        _log_end(active.id, state, result, error)
-
-    def _change(self, job_id: str, **changes: object) -> None:
-        with self._lock:
-            job = self._jobs[job_id]
-            job = replace(job, version=job.version + 1, **changes)  # type: ignore[arg-type]  # our own words
-            self._jobs[job_id] = job
-            if job.finished:
-                # At once: whoever sees the end may start the next build.
-                self._active = None
-            listeners = list(self._listeners.get(job_id, ()))
-        for listener in listeners:
-            listener()
+        """Let go of the build."""
+        os.close(self.descriptor)
 
 
-class _Active:
-    """The build that is queued or running."""
+def run_job(
+    handle: JobHandle, run: RunBuild, *, on_plan: OnPlan = lambda _: None, on_progress: OnProgress = lambda _: None
+) -> BuildJob:
+    """Do the work of a build in this thread, keep its record, and give it as it ended.
 
-    def __init__(self, job_id: str) -> None:
-        self.id = job_id
-        self.cancelled = threading.Event()
-        self.thread: threading.Thread | None = None
+    Args:
+        handle: The right to it; it is closed at the end.
+        run: What builds.
+        on_plan: Told, besides the record, what is about to be done.
+        on_progress: Told, besides the record, how far it is.
+    """
+    try:
+        handle.update(state="running", started_at=datetime.now(UTC))
+        log.info("build started", build=handle.job.id, full=handle.job.full)
+        _finish(handle, run, _Recorder(handle, on_plan, on_progress))
+        return handle.job
+    finally:
+        handle.close()
+
+
+def _finish(handle: JobHandle, run: RunBuild, recorder: _Recorder) -> None:
+    state: BuildState = "failed"
+    result: BuildReport | None = None
+    error: str | None = None
+    try:
+        if handle.cancelled():
+            raise BuildCancelled("the build was cancelled before it began; the current index is kept")
+        result = run(
+            handle.job.full,
+            on_plan=recorder.on_plan,
+            on_progress=recorder.on_progress,
+            cancelled=recorder.cancelled,
+        )
+        state = "succeeded"
+    except BuildCancelled:
+        state = "cancelled"
+    except (IndexingError, IngestError, OSError) as known:
+        error = str(known)
+    except KeyboardInterrupt:
+        state = "cancelled"
+        raise
+    except Exception:
+        # The outermost loop of a build: it must come to an end that others see, and the log says why.
+        error = "internal error; the log of the process that ran it has the details"
+        log.exception("build failed unexpectedly", build=handle.job.id)
+    finally:
+        handle.update(state=state, result=result, error=error, finished_at=datetime.now(UTC))
+        _log_end(handle.job)
+
+
+class _Recorder:
+    """Writes progress into the record now and then, and looks there for the wish to stop."""
+
+    def __init__(self, handle: JobHandle, on_plan: OnPlan, on_progress: OnProgress) -> None:
+        self._handle = handle
+        self._on_plan = on_plan
+        self._on_progress = on_progress
+        self._clock = _PhaseClock()
+        self._recorded: tuple[Phase | None, float] = (None, 0.0)
+        self._looked = 0.0
+        self._cancelled = False
+
+    def on_plan(self, plan: Plan) -> None:
+        self._handle.update(plan=plan)
+        self._on_plan(plan)
+
+    def on_progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        known = self._clock.at(progress, now)
+        phase, at = self._recorded
+        if phase != progress.phase or now - at >= RECORD_SECONDS:
+            self._recorded = (progress.phase, now)
+            self._handle.update(synced=False, progress=known)
+        self._on_progress(progress)
+
+    def cancelled(self) -> bool:
+        now = time.monotonic()
+        if not self._cancelled and now - self._looked >= RECORD_SECONDS / 4:
+            self._looked = now
+            self._cancelled = self._handle.cancelled()
+        return self._cancelled
 
 
 class _PhaseClock:
@@ -215,8 +395,7 @@ class _PhaseClock:
         self._started = 0.0
         self._first_done = 0
 
-    def at(self, progress: Progress) -> JobProgress:
-        now = time.monotonic()
+    def at(self, progress: Progress, now: float) -> JobProgress:
         if progress.phase != self._phase:
             self._phase, self._started, self._first_done = progress.phase, now, progress.done
         return JobProgress(progress.phase, progress.done, progress.total, self._eta(progress, now))
@@ -228,16 +407,16 @@ class _PhaseClock:
         return round(max(progress.total - progress.done, 0) * elapsed / done, 1)
 
 
-def _log_end(job_id: str, state: BuildState, result: BuildReport | None, error: str | None) -> None:
-    if result is not None:
+def _log_end(job: BuildJob) -> None:
+    if job.result is not None:
         log.info(
             "build succeeded",
-            build=job_id,
-            generation=result.generation,
-            articles=result.articles,
-            skipped=len(result.skipped),
+            build=job.id,
+            generation=job.result.generation,
+            articles=job.result.articles,
+            skipped=len(job.result.skipped),
         )
-    elif state == "cancelled":
-        log.info("build cancelled", build=job_id)
+    elif job.state == "cancelled":
+        log.info("build cancelled", build=job.id)
     else:
-        log.warning("build failed", build=job_id, reason=error)
+        log.warning("build failed", build=job.id, reason=job.error)

@@ -6,27 +6,42 @@ Readers take one reference and keep it for a whole request; publishing replaces 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from index.catalog import Catalog
 from index.embedding import Embedder
 from index.errors import GenerationDamaged, GenerationIncompatible, IndexingError, NoGeneration
 from index.generation import Generation
 from index.searcher import Searcher
+from ingest.article import ArticleId, IngestError
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 1.0
-"""How often a server looks whether another process has published a generation."""
+POLL_SECONDS = 0.5
+"""How often a server looks whether another process has published a generation or removed an article."""
 
 
 class LiveIndex:
-    """Holds the searcher of the current generation."""
+    """Holds the searcher of the current generation.
 
-    def __init__(self, catalog: Catalog, embedder: Embedder) -> None:
+    Args:
+        catalog: Where generations are published.
+        embedder: The model that questions are asked with.
+        removed: Gives the articles that must not be found any more, though the generation may hold them.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        removed: Callable[[], frozenset[ArticleId]] = frozenset,
+    ) -> None:
         self._catalog = catalog
         self._embedder = embedder
+        self._removed = removed
         self._searcher: Searcher | None = None
         self._problems: tuple[IndexingError, ...] = ()
         self._seen: tuple[str | None, tuple[str, ...]] | None = None
@@ -58,28 +73,48 @@ class LiveIndex:
         so.
         """
         with self._refreshing:
-            published = (self._catalog.current(), tuple(self._catalog.names()))
-            # What could not be opened is not read again and again, but as soon as anything is published or gone.
-            if published == self._seen or (self._is_well() and self._seen and published[0] == self._seen[0]):
-                return False
-            self._seen = published
-            try:
-                opened = self._catalog.open_newest_good(
-                    lambda folder: Searcher(Generation.open(folder), self._embedder)
-                )
-            except NoGeneration:
-                return False
-            except (GenerationDamaged, GenerationIncompatible) as error:
-                self._problems = (error,)
-                log.error("no generation can be opened", reason=str(error))
-                return False
-            self._problems = opened.problems
-            for problem in opened.problems:
-                log.warning("generation refused", reason=str(problem), serving=opened.name)
-            changed = self._searcher is None or self._searcher.generation.name != opened.name
-            self._searcher = opened.value
-            log.info("generation opened", generation=opened.name, chunks=opened.value.generation.chunk_count)
+            changed = self._open_published()
+            self._hide_removed()
             return changed
+
+    def hide_removed(self) -> None:
+        """Have removed articles found no more, from the next search on; searches that run go on as they began."""
+        with self._refreshing:
+            self._hide_removed()
+
+    def _hide_removed(self) -> None:
+        searcher = self._searcher
+        if searcher is None:
+            return
+        hidden = searcher.without(self._removed())
+        if hidden.removed != searcher.removed:
+            self._searcher = hidden
+            log.info("articles hidden", generation=searcher.generation.name, articles=len(hidden.removed))
+
+    def _open_published(self) -> bool:
+        published = (self._catalog.current(), tuple(self._catalog.names()))
+        # What could not be opened is not read again and again, but as soon as anything is published or gone.
+        if published == self._seen or (self._is_well() and self._seen and published[0] == self._seen[0]):
+            return False
+        removed = self._removed()
+        self._seen = published
+        try:
+            opened = self._catalog.open_newest_good(
+                lambda folder: Searcher(Generation.open(folder), self._embedder, removed)
+            )
+        except NoGeneration:
+            return False
+        except (GenerationDamaged, GenerationIncompatible) as error:
+            self._problems = (error,)
+            log.error("no generation can be opened", reason=str(error))
+            return False
+        self._problems = opened.problems
+        for problem in opened.problems:
+            log.warning("generation refused", reason=str(problem), serving=opened.name)
+        changed = self._searcher is None or self._searcher.generation.name != opened.name
+        self._searcher = opened.value
+        log.info("generation opened", generation=opened.name, chunks=opened.value.generation.chunk_count)
+        return changed
 
     def _is_well(self) -> bool:
         return self._searcher is not None and not self._problems
@@ -93,7 +128,8 @@ class LiveIndex:
         while not self._stopped.wait(POLL_SECONDS):
             try:
                 self.refresh()
-            except OSError:
+            except (OSError, SQLAlchemyError, IngestError):
+                # What is served goes on being served.
                 log.exception("looking for a new generation failed")
 
     def close(self) -> None:

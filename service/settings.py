@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         description="Requests that may wait for the model; more are answered 503.",
     )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
+    exact_chunks: int = Field(
+        default=200_000,
+        ge=1_000,
+        description="Up to so many chunks every search looks at all vectors; above, at lists of near ones.",
+    )
     llm_base_url: str | None = Field(
         default=None,
         description="An OpenAI-compatible API, such as http://127.0.0.1:11434/v1; without it there is no LLM.",

@@ -21,7 +21,8 @@ from ingest.article import IngestError
 from ingest.folders import find_files
 from ingest.library import ArticleLibrary
 from ingest.readers import Refusal
-from service.jobs import BuildJob, JobsClosed
+from service.builds import JobsClosed
+from service.jobs import BuildJob
 from service.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -1,5 +1,6 @@
 """What tests share: the real embedding model, loaded once, and a service with a few articles of our own."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,17 @@ def embedder():
 
 @pytest.fixture(scope="session")
 def assembled(embedder):
-    """A function that assembles a service over a data folder, with the model that is loaded already."""
+    """A function that assembles a service over a data folder, with the model that is loaded already.
+
+    Its builds run in threads: a process of its own would take seconds to load the model again.
+    """
     from service import assembly
+    from service.builds import InThread
     from service.settings import Settings
 
     def assemble(data: Path, **settings):
-        return assembly.assemble(Settings(data=data, **settings))
+        settings = Settings(data=data, **settings)
+        return assembly.assemble(settings, launch=InThread(assembly.index_builder(settings)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "load_embedder", lambda _name: embedder)
@@ -77,7 +83,8 @@ def build_index():
     def build(parts):
         job = parts.builds.start(False)
         while not job.finished:
-            job = parts.builds.wait_for_change(job.id, job.version, 30)
+            time.sleep(0.02)
+            job = parts.builds.get(job.id)
         assert job.state == "succeeded", job.error
         return job
 

@@ -89,8 +89,8 @@ async def get_article(
 
 @router.delete("/{article_id}", status_code=204, responses=responses(404, 422, 503))
 async def delete_article(article_id: str, state: State) -> None:
-    """Remove an article from the library; the index holds it until the next build."""
-    if not await state.storage.run(state.parts.library.remove, ArticleId(article_id)):
+    """Remove an article; no search that begins after this finds it, and the next build takes it out of the index."""
+    if not await state.storage.run(_remove, state, ArticleId(article_id)):
         raise NotFound("there is no article of this id")
 
 
@@ -136,6 +136,12 @@ def _store(state: ApiState, article: Article) -> tuple[Outcome, Stored]:
     return outcome, stored
 
 
+def _remove(state: ApiState, article: ArticleId) -> bool:
+    removed = state.parts.library.remove(article)
+    state.parts.live.hide_removed()
+    return removed
+
+
 def _head(stored: Stored, state: ApiState) -> ArticleHeadOut:
     article = stored.article
     return ArticleHeadOut(
@@ -163,11 +169,12 @@ def _is_indexed(article: Article, state: ApiState) -> bool:
 
 
 def _held(article_id: ArticleId, name: str, state: ApiState) -> ArticleOut:
-    generation = state.parts.live.searcher().generation
+    searcher = state.parts.live.searcher()
+    generation = searcher.generation
     if generation.name != name:
         raise NotFound("this generation is not the one that is served")
     row = generation.article_row(article_id)
-    if row is None:
+    if row is None or article_id in searcher.removed:
         raise NotFound("the generation holds no article of this id")
     article = generation.articles[row]
     stored = Stored(article, datetime.fromisoformat(generation.manifest.built_at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -14,6 +15,7 @@ from service.api.errors import (
     ApiError,
     Conflict,
     NotFound,
+    Overloaded,
     ShuttingDown,
     TooSlow,
     problem_of,
@@ -35,10 +37,9 @@ from service.jobs import BuildJob
 
 router = APIRouter(prefix="/v1/index", tags=["index"], route_class=StrictRoute)
 
-_SHUTDOWN_POLL_SECONDS = 0.25
 _KEEPALIVE_SECONDS = 15.0
-_SHORTEST_PAUSE_SECONDS = 0.1
-"""Between two events of one stream: a build changes hundreds of times a second."""
+_LOOK_SECONDS = 0.2
+"""Between two looks at a build that is followed; its record is written no more often."""
 
 
 @router.get("", responses=responses(503))
@@ -63,7 +64,7 @@ async def start_build(body: BuildRequest, state: State) -> Response:
     """Bring the index up to date in the background; while a build runs, that one is given."""
     if state.stopping:
         raise ShuttingDown("the server is shutting down; build again when it is back")
-    job = state.parts.builds.start(body.full)
+    job = await state.storage.run(state.parts.builds.start, body.full)
     return JSONResponse(
         _out(job).model_dump(mode="json"),
         status_code=202,
@@ -71,17 +72,17 @@ async def start_build(body: BuildRequest, state: State) -> Response:
     )
 
 
-def _job(build_id: str, state: ApiState) -> BuildJob:
-    job = state.parts.builds.get(build_id)
+async def _job(build_id: str, state: ApiState) -> BuildJob:
+    job = await state.storage.run(state.parts.builds.get, build_id)
     if job is None:
-        raise NotFound("there is no build of this id; the last 50 are kept while the server runs")
+        raise NotFound("there is no build of this id; the last 50 are kept")
     return job
 
 
 @router.get("/builds/{build_id}", responses=responses(404, 422, 503))
 async def show_build(build_id: str, state: State) -> BuildOut:
     """Say how far a build is."""
-    return _out(_job(build_id, state))
+    return _out(await _job(build_id, state))
 
 
 @router.get(
@@ -92,42 +93,39 @@ async def show_build(build_id: str, state: State) -> BuildOut:
 )
 async def watch_build(build_id: str, request: Request, state: State) -> EventStream:
     """Follow a build: `progress` events, then one `done` (the build) or `error` (a problem)."""
-    return EventStream(_build_events(_job(build_id, state).id, state, request_id_of(request)))
+    return EventStream(_build_events(await _job(build_id, state), state, request_id_of(request)))
 
 
 @router.delete("/builds/{build_id}", status_code=204, responses=responses(404, 409, 422, 503))
 async def cancel_build(build_id: str, state: State) -> None:
     """Stop a build at its next step; the index stays as it is."""
-    if not state.parts.builds.cancel(_job(build_id, state).id):
+    job = await _job(build_id, state)
+    if not await state.storage.run(state.parts.builds.cancel, job.id):
         raise Conflict("the build has ended already; there is nothing to cancel")
 
 
-async def _build_events(job_id: str, state: ApiState, request_id: str) -> AsyncIterator[bytes]:
+async def _build_events(job: BuildJob | None, state: ApiState, request_id: str) -> AsyncIterator[bytes]:
+    """Give the changes of a build, which may run in any process: its record is looked at now and then."""
     loop = asyncio.get_running_loop()
-    changed = asyncio.Event()
     deadline = loop.time() + STREAM_SECONDS
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(changed.set)
-
-    unsubscribe = state.parts.builds.subscribe(job_id, wake)
-    try:
-        while True:
-            changed.clear()
-            job = state.parts.builds.get(job_id)
-            ending = _ending(job, late=loop.time() > deadline, stopping=state.stopping)
-            if isinstance(ending, ApiError):
-                yield event("error", problem_of(ending, request_id))
-                return
-            if ending is not None:
-                yield event("done", _out(ending))
-                return
-            if job is not None:
-                yield event("progress", _out(job))
-            async for ping in _pause(changed, state, deadline):
-                yield ping
-    finally:
-        unsubscribe()
+    job_id, seen, said_at = job.id if job else "", -1, loop.time()
+    while True:
+        ending = _ending(job, late=loop.time() > deadline, stopping=state.stopping)
+        if isinstance(ending, ApiError):
+            yield event("error", problem_of(ending, request_id))
+            return
+        if ending is not None:
+            yield event("done", _out(ending))
+            return
+        if job is not None and job.version != seen:
+            seen, said_at = job.version, loop.time()
+            yield event("progress", _out(job))
+        elif loop.time() - said_at >= _KEEPALIVE_SECONDS:
+            said_at = loop.time()
+            yield KEEPALIVE
+        await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(Overloaded):  # it is seen a little later
+            job = await state.storage.run(state.parts.builds.get, job_id)
 
 
 def _ending(job: BuildJob | None, *, late: bool, stopping: bool) -> BuildJob | ApiError | None:
@@ -143,21 +141,6 @@ def _ending(job: BuildJob | None, *, late: bool, stopping: bool) -> BuildJob | A
     if late:
         return TooSlow("the stream has reached its time limit; ask for it again, the build goes on")
     return None
-
-
-async def _pause(changed: asyncio.Event, state: ApiState, deadline: float) -> AsyncIterator[bytes]:
-    """Wait for the next change, the shutdown or the deadline, with a sign of life from time to time."""
-    await asyncio.sleep(_SHORTEST_PAUSE_SECONDS)
-    loop = asyncio.get_running_loop()
-    quiet_since = loop.time()
-    while not changed.is_set() and not state.stopping and loop.time() <= deadline:
-        try:
-            # In short steps: the flag is set by a signal handler, which cannot wake anybody.
-            await asyncio.wait_for(changed.wait(), _SHUTDOWN_POLL_SECONDS)
-        except TimeoutError:
-            if loop.time() - quiet_since >= _KEEPALIVE_SECONDS:
-                quiet_since = loop.time()
-                yield KEEPALIVE
 
 
 def _out(job: BuildJob) -> BuildOut:

@@ -439,7 +439,22 @@ class BuildResultOut(ResponseModel):
     articles_removed: int
     chunks_embedded: int
     chunks_reused: int
+    chunks_resumed: int
+    reason: str | None
     skipped: list[SkippedOut]
+
+
+class PlanOut(ResponseModel):
+    """What a build was about to do, in articles; `reason` says why unchanged ones are embedded again.
+
+    `resumed` were embedded by a build that did not end; `seconds` is how long embedding was thought to take.
+    """
+
+    articles: int
+    embedded: int
+    resumed: int
+    reason: str | None
+    seconds: float | None
 
 
 class BuildOut(ResponseModel):
@@ -448,6 +463,7 @@ class BuildOut(ResponseModel):
     id: str
     full: bool
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    plan: PlanOut | None
     progress: ProgressOut | None
     created_at: datetime
     started_at: datetime | None

@@ -13,7 +13,8 @@ from index.errors import BuildCancelled, StorageFull
 from index.reports import BuildReport, Progress
 from service.api import index as index_routes
 from service.api.app import build_app
-from service.jobs import BuildJobs, JobsClosed
+from service.builds import BuildJobs, InThread, JobsClosed
+from service.jobs import JobRecords
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ class Held:
         self.go_on = threading.Event()
         self.error = None
 
-    def __call__(self, _full, on_progress, cancelled):
+    def __call__(self, _full, *, on_progress, cancelled, **_):
         on_progress(Progress("embed", 1, 2))
         while not self.go_on.wait(0.01):
             if cancelled():
@@ -118,8 +119,8 @@ def held():
 
 
 @pytest.fixture
-def app(parts, held):
-    builds = BuildJobs(held)
+def app(parts, held, tmp_path):
+    builds = BuildJobs(JobRecords(tmp_path / "builds"), InThread(held))
     yield build_app(replace(parts, builds=builds))
     builds.close()
 
@@ -211,3 +212,28 @@ def test_the_application_watches_and_closes_its_parts(empty_parts):
     assert not empty_parts.live._watcher.is_alive()
     with pytest.raises(JobsClosed):
         empty_parts.builds.start(False)
+
+
+def test_a_deleted_article_is_found_no_more_at_once(client, empty_parts, build_index):
+    for number, text in enumerate(("The ferry stops in winter.", "The train stops in summer.")):
+        client.post("/v1/articles", json={"text": text, "external_id": str(number)})
+    build_index(empty_parts)
+
+    def found():
+        return [hit["text"] for hit in client.post("/v1/search", json={"query": "ferry in winter"}).json()["hits"]]
+
+    ferry = client.post("/v1/search", json={"query": "ferry"}).json()["hits"][0]["article_id"]
+    assert found()[0] == "The ferry stops in winter."
+    assert client.delete(f"/v1/articles/{ferry}").status_code == 204
+    assert found() == ["The train stops in summer."]
+    assert client.get(f"/v1/articles/{ferry}?generation=000001").status_code == 404
+    reply = client.post("/v1/chat", json={"message": "When does the ferry stop?"}).json()
+    assert ferry not in json.dumps(reply)
+    # Going back to a generation that holds it does not bring it back.
+    client.post("/v1/articles", json={"text": "A third text.", "external_id": "3"})
+    build_index(empty_parts)
+    assert client.post("/v1/index/rollback", json={"generation": "000001"}).status_code == 200
+    assert found() == ["The train stops in summer."]
+    client.post("/v1/articles", json={"text": "The ferry stops in winter.", "external_id": "0"})
+    empty_parts.live.refresh()
+    assert found()[0] == "The ferry stops in winter."

@@ -19,7 +19,7 @@ TEXTS = [
 
 
 @pytest.fixture
-def serve(tmp_path, assembled, embedder, monkeypatch):
+def serve(tmp_path, assembled, build_index, embedder, monkeypatch):
     """A function that builds an index of three articles with some settings, and opens the service over it."""
     monkeypatch.setattr(assembly, "LazyEmbedder", lambda _name: embedder)
     opened = []
@@ -30,8 +30,7 @@ def serve(tmp_path, assembled, embedder, monkeypatch):
         for number, text in enumerate(TEXTS):
             title = TITLE if number == 0 else None
             parts.library.put(prepare(RawArticle(text=text, title=title, external_id=str(number), source="Post")))
-        assembly.build_index(parts.settings, parts.library, parts.catalog)
-        parts.live.refresh()
+        build_index(parts)
         return parts
 
     yield serve

@@ -1,5 +1,9 @@
-"""Builds in the background: one at a time, and every one comes to an end that can be seen."""
+"""Builds in the background: one at a time, and every one comes to an end that every process can see."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -7,11 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from index.errors import BuildCancelled, BuildRunning
-from index.reports import BuildReport, Progress
+from index.reports import BuildReport, Plan, Progress, Skipped
 from ingest.article import RefusedInput
-from service.jobs import KEPT_JOBS, BuildJobs, JobsClosed
+from service.builds import BuildJobs, InThread, JobsClosed, follow
+from service.jobs import KEPT_JOBS, BuildJob, JobRecords, run_job
 
-REPORT = BuildReport("000001", True, 1, 1, 0, 0, 1, 0, ())
+REPORT = BuildReport("000001", True, 1, 1, 0, 0, 1, 0, (Skipped("art_1", "art_1 is damaged"),))
 
 
 class Steered:
@@ -21,8 +26,9 @@ class Steered:
         self.go_on = threading.Event()
         self.fulls = []
 
-    def __call__(self, full, on_progress, cancelled):
+    def __call__(self, full, *, on_plan, on_progress, cancelled):
         self.fulls.append(full)
+        on_plan(Plan(8, 5, 3, "the model is another", 12.5))
         on_progress(Progress("embed", 3, 8))
         while not self.go_on.wait(0.01):
             if cancelled():
@@ -36,23 +42,38 @@ def steered():
 
 
 @pytest.fixture
-def jobs(steered):
-    jobs = BuildJobs(steered)
+def records(tmp_path):
+    return JobRecords(tmp_path / "builds")
+
+
+@pytest.fixture
+def jobs(records, steered):
+    jobs = BuildJobs(records, InThread(steered))
     yield jobs
     jobs.close()
 
 
+def until(true, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return found
+
+
 def ended(jobs, job):
-    deadline = time.monotonic() + 10
-    while not job.finished and time.monotonic() < deadline:
-        job = jobs.wait_for_change(job.id, job.version, 1)
-    return job
+    until(lambda: jobs.get(job.id).finished)
+    return jobs.get(job.id)
+
+
+def at_work(jobs, job):
+    until(lambda: jobs.get(job.id).progress)
+    return jobs.get(job.id)
 
 
 def test_a_build_succeeds_with_its_report(jobs, steered):
     job = jobs.start(True)
     assert (job.state, job.result, job.finished) == ("queued", None, False)
-    assert job.id.startswith("build_")
     steered.go_on.set()
     job = ended(jobs, job)
     assert (job.state, job.result, job.error) == ("succeeded", REPORT, None)
@@ -60,35 +81,41 @@ def test_a_build_succeeds_with_its_report(jobs, steered):
     assert steered.fulls == [True]
 
 
-def test_progress_is_seen_while_it_runs(jobs):
-    job = jobs.start(False)
-    while job.progress is None:
-        job = jobs.wait_for_change(job.id, job.version, 5)
-    assert (job.state, job.progress.phase, job.progress.done, job.progress.total) == (
-        "running",
-        "embed",
-        3,
-        8,
-    )
+def test_plan_and_progress_are_seen_while_it_runs(jobs):
+    job = at_work(jobs, jobs.start(False))
+    assert (job.state, job.progress.phase, job.progress.done, job.progress.total) == ("running", "embed", 3, 8)
     assert job.progress.eta_s is None
+    assert job.plan == Plan(8, 5, 3, "the model is another", 12.5)
+    assert job.pid == os.getpid()
 
 
-def test_a_second_start_gives_the_running_build(jobs, steered):
+def test_a_record_is_read_as_it_was_written(jobs, steered):
+    running = at_work(jobs, jobs.start(False))
+    assert BuildJob.from_json(running.to_json()) == running
+    steered.go_on.set()
+    job = ended(jobs, running)
+    assert BuildJob.from_json(job.to_json()) == job
+
+
+def test_a_second_start_gives_the_running_build_to_whoever_asks(jobs, steered, records):
     first = jobs.start(False)
     assert jobs.start(True).id == first.id
+    others = BuildJobs(JobRecords(records._folder), InThread(steered))
+    assert others.start(True).id == first.id
     steered.go_on.set()
-    ended(jobs, first)
-    assert jobs.start(False).id != first.id
-    assert steered.fulls[0] is False
+    assert follow(records, first.id, lambda _: None).state == "succeeded"
+    assert ended(jobs, jobs.start(False)).id != first.id
+    assert steered.fulls == [False, False]
 
 
-def test_cancel_ends_a_running_build_once(jobs):
+def test_a_build_is_cancelled_once_by_any_process(jobs, records):
     job = jobs.start(False)
-    assert jobs.cancel(job.id)
+    assert JobRecords(records._folder).cancel(job.id)
     job = ended(jobs, job)
     assert (job.state, job.result, job.error) == ("cancelled", None, None)
     assert not jobs.cancel(job.id)
     assert not jobs.cancel("build_unknown")
+    assert not jobs.cancel("../../etc/passwd")
 
 
 @pytest.mark.parametrize(
@@ -97,31 +124,32 @@ def test_cancel_ends_a_running_build_once(jobs):
         (BuildRunning(4711), "process 4711"),
         (RefusedInput("the article is empty"), "the article is empty"),
         (OSError(28, "No space left on device"), "No space left on device"),
-        (ZeroDivisionError("secret"), "internal error; the server's log has the details"),
+        (ZeroDivisionError("secret"), "internal error; the log"),
     ],
 )
-def test_an_error_fails_the_build_with_its_message(error, message):
-    def run(_full, _on_progress, _cancelled):
+def test_an_error_fails_the_build_with_its_message(records, error, message):
+    def run(_full, **_):
         raise error
 
-    jobs = BuildJobs(run)
+    jobs = BuildJobs(records, InThread(run))
     job = ended(jobs, jobs.start(False))
     assert job.state == "failed"
     assert message in job.error
     assert "secret" not in job.error
-    jobs.close()
 
 
-def test_waiting_ends_with_the_time(jobs):
+def test_whoever_is_told_of_a_success_searches_what_was_built(records, steered):
+    opened = []
+    jobs = BuildJobs(records, InThread(steered), lambda: opened.append(1))
     job = jobs.start(False)
-    while job.progress is None:
-        job = jobs.wait_for_change(job.id, job.version, 5)
-    assert jobs.wait_for_change(job.id, job.version, 0.05) == job
-    assert jobs.wait_for_change("build_unknown", 0, 0.01) is None
+    steered.go_on.set()
+    ended(jobs, job)
+    jobs.get(job.id)
+    assert opened == [1]
 
 
-def test_close_cancels_and_no_more_is_started(steered):
-    jobs = BuildJobs(steered)
+def test_close_cancels_and_no_more_is_started(records, steered):
+    jobs = BuildJobs(records, InThread(steered))
     job = jobs.start(False)
     jobs.close()
     assert jobs.get(job.id).state == "cancelled"
@@ -129,26 +157,76 @@ def test_close_cancels_and_no_more_is_started(steered):
         jobs.start(False)
 
 
-def test_the_last_builds_are_kept(steered):
+def test_the_last_builds_are_kept_and_survive_the_server(records, steered, tmp_path):
     steered.go_on.set()
-    jobs = BuildJobs(steered)
+    jobs = BuildJobs(records, InThread(steered))
     made = [ended(jobs, jobs.start(False)).id for _ in range(KEPT_JOBS + 3)]
-    assert jobs.get(made[2]) is None
-    assert all(jobs.get(kept) for kept in made[3:])
-    jobs.close()
+    restarted = JobRecords(tmp_path / "builds")
+    assert restarted.get(made[1]) is None
+    assert all(restarted.get(kept).state == "succeeded" for kept in made[4:])
+    assert len(list((tmp_path / "builds").glob("build_*"))) <= 2 * (KEPT_JOBS + 1)
 
 
-def test_the_remaining_time_follows_from_the_pace(monkeypatch):
+def test_the_remaining_time_follows_from_the_pace(records, monkeypatch):
     seconds = iter([100.0, 110.0])
     monkeypatch.setattr("service.jobs.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
-    def run(_full, on_progress, _cancelled):
+    def run(_full, *, on_progress, **_):
         on_progress(Progress("embed", 0, 60))
         on_progress(Progress("embed", 20, 60))
         return REPORT
 
-    jobs = BuildJobs(run)
-    job = ended(jobs, jobs.start(False))
-    # 20 texts took 10 s, so the 40 that are left take 20 s.
-    assert job.progress.eta_s == 20.0
-    jobs.close()
+    _, handle = records.start_or_join(False)
+    # 20 articles took 10 s, so the 40 that are left take 20 s.
+    assert run_job(handle, run).progress.eta_s == 20.0
+
+
+BUILDING = """
+import structlog, sys, time
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+from pathlib import Path
+from service.jobs import JobRecords, run_job
+job, handle = JobRecords(Path(sys.argv[1])).start_or_join(False)
+if sys.argv[2] == "running":
+    run_job(handle, lambda full, **_: (print(job.id, flush=True), time.sleep(60)))
+print(job.id, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_build_whose_process_died_has_failed_with_the_reason(records, tmp_path, state):
+    command = [sys.executable, "-c", BUILDING, str(tmp_path / "builds"), state]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        job_id = process.stdout.readline().strip()
+        assert records.get(job_id).state == state
+        assert records.start_or_join(False)[0].id == job_id
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    job = records.get(job_id)
+    assert (job.state, job.finished) == ("failed", True)
+    assert f"({process.pid}) died" in job.error
+    assert records.get(job_id) == job
+    _, handle = records.start_or_join(False)
+    assert handle is not None
+    handle.close()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"id": 7}', "\x00" * 30])
+def test_an_unreadable_record_is_no_build_and_stops_none(records, tmp_path, text):
+    job, handle = records.start_or_join(False)
+    handle.close()
+    (tmp_path / "builds" / f"{job.id}.json").write_text(text)
+    assert records.get(job.id) is None
+    assert records.start_or_join(False)[1] is not None
+
+
+def test_a_build_goes_on_when_its_record_cannot_be_written(records, tmp_path, steered, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    _, handle = records.start_or_join(False)
+    steered.go_on.set()
+    monkeypatch.setattr("service.jobs.replace_text", full)
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    assert run_job(handle, steered).result == REPORT

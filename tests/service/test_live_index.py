@@ -5,6 +5,8 @@ import pytest
 from index.catalog import Catalog
 from index.errors import NoGeneration
 from index.passages import CHUNKS_FILE
+from index.searcher import Filters
+from ingest.article import ArticleId
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.live_index import LiveIndex
@@ -89,3 +91,27 @@ def test_what_cannot_be_opened_is_read_once_and_again_when_something_is_publishe
     assert publish("The goat ate the catalogue.") == "000002"
     assert live.refresh() is True
     assert live.searcher().generation.name == "000002"
+
+
+def test_removed_articles_are_found_no_more_by_the_next_searcher(catalog, embedder, publish):
+    publish("The goat ate the catalogue.", "The ferry leaves at noon.")
+    removed = frozenset()
+    live = LiveIndex(catalog, embedder, lambda: removed)
+    live.refresh()
+    reader = live.searcher()
+    goat = reader.search("goat").hits[0].article.id
+    removed = frozenset([goat, ArticleId("art_unknown")])
+    live.hide_removed()
+    for mode in ("hybrid", "dense", "lexical"):
+        assert goat not in {hit.article.id for hit in live.searcher().search("goat", mode=mode).hits}
+    only = Filters(article_ids=(goat,))
+    assert live.searcher().search("goat", filters=only).hits == ()
+    assert live.searcher().search("ferry").hits[0].text == "The ferry leaves at noon."
+    # Whoever had begun goes on as it began.
+    assert reader.search("goat").hits[0].article.id == goat
+    publish("The goat ate the catalogue.", "The ferry leaves at noon.", "A third.")
+    assert live.refresh() is True
+    assert goat not in {hit.article.id for hit in live.searcher().search("goat").hits}
+    removed = frozenset()
+    assert live.refresh() is False
+    assert live.searcher().search("goat").hits[0].article.id == goat

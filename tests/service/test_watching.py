@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from ingest.adding import add_files
 from ingest.library import ArticleLibrary
 from service import watching
-from service.jobs import BuildJob, JobsClosed
+from service.builds import JobsClosed
+from service.jobs import BuildJob
 from service.settings import Settings
 from service.watching import FolderWatch
 
@@ -70,7 +71,7 @@ class Builds:
 
 
 def texts(library):
-    return sorted(article.text for article in library.all())
+    return sorted(article.text for article in library.read(sorted(library.digests())))
 
 
 def until(condition, seconds=15):

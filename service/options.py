@@ -1,0 +1,41 @@
+"""What the commands of the command line share: their common options, and what they open first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.errors import ServiceError
+from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ingest.library import ArticleLibrary
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The data folder (also BYLINE_DATA).", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+class CommandFailed(ServiceError):
+    """A command could not do what was asked."""
+
+
+def settings_of(context: typer.Context, data: Path | None, **overrides: object) -> Settings:
+    """Give the settings of a command: `--data` may stand before it or behind it."""
+    return load_settings(data=data or context.obj, **overrides)
+
+
+def existing_library(settings: Settings) -> ArticleLibrary:
+    """Open the library of a data folder.
+
+    Raises:
+        CommandFailed: There is none.
+    """
+    from service.assembly import has_library, open_library
+
+    if not has_library(settings.data):
+        raise CommandFailed(f"there are no articles in {settings.data}; add some with 'byline add PATH'")
+    return open_library(settings.data)
