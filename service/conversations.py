@@ -20,6 +20,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 import structlog
 
+from ingest.database import damage, move_aside
 from service.answering.reply import Turn
 from service.errors import ServiceError
 
@@ -140,8 +141,8 @@ class ConversationStore:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            damage = _damage(path)
-            problem = _move_aside(path, damage) if damage else None
+            found = damage(_engine(path), _metadata) if path.exists() else None
+            problem = _move_aside(path, found) if found else None
             return cls(_engine(path), problem=problem)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             raise ConversationsUnavailable(
@@ -305,40 +306,10 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the d
     cursor.close()
 
 
-def _damage(path: Path) -> str | None:
-    """Say what is wrong with a database file, None for a good or missing one."""
-    if not path.exists():
-        return None
-    engine = _engine(path)
-    try:
-        with engine.connect() as connection:
-            verdict = str(connection.execute(sa.text("PRAGMA quick_check(1)")).scalar())
-            for table in _metadata.sorted_tables:
-                if sa.inspect(connection).has_table(table.name):
-                    connection.execute(sa.select(table).limit(1)).all()
-        return None if verdict == "ok" else verdict
-    except sa.exc.OperationalError as error:
-        # A file that is locked or not ours to write raises the same class, and is no damage.
-        reason = str(error.orig)
-        if "no such column" in reason or "malformed" in reason:
-            return reason
-        raise
-    except sa.exc.DatabaseError as error:
-        return str(error.orig)
-    finally:
-        engine.dispose()
-
-
-def _move_aside(path: Path, damage: str) -> str:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(aside.with_name(aside.name + suffix))
-    log.error("conversations moved aside", file=str(aside), reason=damage)
-    return f"the stored conversations were damaged ({damage}); they are kept as {aside.name}, new ones are begun"
+def _move_aside(path: Path, reason: str) -> str:
+    aside = move_aside(path)
+    log.error("conversations moved aside", file=str(aside), reason=reason)
+    return f"the stored conversations were damaged ({reason}); they are kept as {aside.name}, new ones are begun"
 
 
 def _unavailable(error: sa.exc.SQLAlchemyError) -> ConversationsUnavailable:
