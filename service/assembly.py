@@ -45,8 +45,8 @@ class Parts:
 
 
 def has_library(data: Path) -> bool:
-    """Tell whether a data folder has an article library, without making one."""
-    return (data / LIBRARY_FILE).is_file()
+    """Tell whether a data folder has an article library, be it one that was set aside, without making one."""
+    return ArticleLibrary.exists(data / LIBRARY_FILE)
 
 
 def open_library(data: Path) -> ArticleLibrary:
