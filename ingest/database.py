@@ -95,6 +95,9 @@ def damage(
                 elif table.name in required:
                     return f"it has no table {table.name!r}"
         return None if verdict == "ok" else verdict
+    except UnicodeDecodeError:
+        # The driver cannot read SQLite's own message, which quotes the damaged schema.
+        return "its schema is malformed"
     except sa.exc.DatabaseError as error:
         if says_damage(error):
             return str(error.orig)

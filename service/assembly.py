@@ -15,7 +15,7 @@ from ingest.library import ArticleLibrary
 from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
 from service.assistant import Assistant
-from service.conversations import ConversationStore
+from service.conversations import CONVERSATIONS_FILE, ConversationStore
 from service.jobs import BuildJobs
 from service.live_index import LiveIndex
 from service.llm import ChatModel
@@ -150,5 +150,5 @@ def assemble(settings: Settings) -> Parts:
         live=live,
         assistant=assistant,
         builds=BuildJobs(run_build),
-        conversations=ConversationStore.open(settings.data / "conversations.sqlite"),
+        conversations=ConversationStore.open(settings.data / CONVERSATIONS_FILE),
     )

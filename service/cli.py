@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from service import backup_commands
 from service.errors import ServiceError, WrongUse
 from service.settings import Settings, load_settings
 
@@ -30,6 +31,7 @@ articles_app = typer.Typer(help="Look at and remove articles of the library.", n
 index_app = typer.Typer(help="Look at, verify and switch index generations.", no_args_is_help=True)
 app.add_typer(articles_app, name="articles")
 app.add_typer(index_app, name="index")
+backup_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 DataOption = Annotated[

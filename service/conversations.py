@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 Role = Literal["user", "assistant"]
 Rating = Literal["up", "down"]
 
+CONVERSATIONS_FILE = "conversations.sqlite"
 TITLE_CHARS = 80
 _BUSY_SECONDS = 5
 
@@ -304,6 +305,13 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the d
     # NORMAL: safe against a crash of the process; a power cut may cost the last exchanges, never the file.
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+
+
+def fault_of_copy(path: Path) -> str | None:
+    """Say what is wrong with a copy of the store that nobody else uses, None where nothing is."""
+    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
+    required = [table.name for table in _metadata.sorted_tables]
+    return damage(engine, _metadata, required=required, check="integrity_check")
 
 
 def _move_aside(path: Path, reason: str) -> str:

@@ -109,6 +109,14 @@ def test_no_flipped_bit_gives_wrong_text_or_loses_an_article_unsaid(tmp_path, so
     assert min(outcomes.values()) > 20, outcomes
 
 
+def test_a_schema_that_is_no_utf8_is_refused(tmp_path, sound):
+    # The first page ends with the schema; SQLite's message quotes it.
+    for place in range(sound.index(b"CREATE"), 4096, 7):
+        content = bytearray(sound)
+        content[place] ^= 0x80
+        assert seen(tmp_path / str(place), bytes(content)) in ("refused", "whole")
+
+
 def test_a_file_cut_at_any_length_is_refused_and_kept(tmp_path, sound):
     lengths = {0, 1, 15, 16, 99, 100, 101, 4095, 4096, 4097, 8192, len(sound) - 4096, len(sound) - 1}
     for length in sorted({*lengths, *random.Random(9).sample(range(len(sound)), 60)}):
