@@ -166,6 +166,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def leave_to_scrub(connection: sa.Connection) -> None:
+    """Note, in the transaction that deletes or replaces text, that something of it may be left in the file."""
+    connection.exec_driver_sql(f"PRAGMA user_version={LEFTOVERS}")
+
+
 def scrub(path: Path, *, busy_seconds: float = 2.0) -> bool:
     """Overwrite what is left of deleted and replaced text in a database file and its log.
 

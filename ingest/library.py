@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ingest.article import Article, ArticleId, IngestError
-from ingest.database import LEFTOVERS, kept_aside, says_damage, scrub
+from ingest.database import kept_aside, leave_to_scrub, says_damage, scrub
 from ingest.failpoints import reach
 from ingest.library_file import (
     ARTICLES,
@@ -151,7 +151,7 @@ class ArticleLibrary:
         if known == row["content_hash"]:
             return "unchanged"
         connection.execute(sa.update(ARTICLES).where(this_one).values(row))
-        _leave_to_scrub(connection)
+        leave_to_scrub(connection)
         return "updated"
 
     def get(self, article: ArticleId) -> Stored | None:
@@ -172,7 +172,7 @@ class ArticleLibrary:
         with self._writing() as connection:
             there = connection.execute(sa.delete(ARTICLES).where(ARTICLES.c.id == article)).rowcount > 0
             if there:
-                _leave_to_scrub(connection)
+                leave_to_scrub(connection)
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 row = {"id": article, "removed_at": now}
                 connection.execute(insert(REMOVALS).values(row).on_conflict_do_nothing(index_elements=["id"]))
@@ -302,11 +302,6 @@ class ArticleLibrary:
         return LibraryDamaged(
             f"the article library {self._path} is damaged ({error.orig}); stop what uses it and run 'byline doctor'"
         )
-
-
-def _leave_to_scrub(connection: sa.Connection) -> None:
-    """Note, in the transaction that deletes text, that something of it may be left in the file."""
-    connection.exec_driver_sql(f"PRAGMA user_version={LEFTOVERS}")
 
 
 def _stored(row: sa.Row[Any]) -> Stored:

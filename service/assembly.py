@@ -54,6 +54,11 @@ def open_library(data: Path) -> ArticleLibrary:
     return ArticleLibrary.open(data / LIBRARY_FILE)
 
 
+def open_conversations(data: Path) -> ConversationStore:
+    """Open the conversations of a data folder, making the store where it is missing."""
+    return ConversationStore.open(data / CONVERSATIONS_FILE)
+
+
 def open_catalog(data: Path) -> Catalog:
     """Open the index catalog of a data folder."""
     return Catalog(data / "index")
@@ -150,5 +155,5 @@ def assemble(settings: Settings) -> Parts:
         live=live,
         assistant=assistant,
         builds=BuildJobs(run_build),
-        conversations=ConversationStore.open(settings.data / CONVERSATIONS_FILE),
+        conversations=open_conversations(settings.data),
     )

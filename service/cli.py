@@ -302,10 +302,14 @@ def show_article(context: typer.Context, article_id: str, data: DataOption = Non
 def remove_article(context: typer.Context, article_id: str, data: DataOption = None) -> None:
     """Remove an article; the next build takes it out of the index."""
     from ingest.article import ArticleId
+    from service.assembly import open_conversations
     from service.console import note, say
+    from service.erasure import remove_article
 
-    library = _existing_library(_settings(context, data))
-    removed = library.remove(ArticleId(article_id))
+    settings = _settings(context, data)
+    library, conversations = _existing_library(settings), open_conversations(settings.data)
+    removed = remove_article(library, conversations, ArticleId(article_id))
+    conversations.close()
     library.close()
     if not removed:
         raise CommandFailed(f"there is no article {article_id!r}; 'byline articles list' shows the ids")

@@ -10,7 +10,8 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +21,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 import structlog
 
-from ingest.database import damage, move_aside
+from ingest.article import ArticleId
+from ingest.database import damage, leave_to_scrub, move_aside, scrub
 from service.answering.reply import Turn
 from service.errors import ServiceError
+from service.forgetting import forget_in
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,7 @@ Rating = Literal["up", "down"]
 CONVERSATIONS_FILE = "conversations.sqlite"
 TITLE_CHARS = 80
 _BUSY_SECONDS = 5
+_NOT_OVERWRITTEN = "words of removed articles are out of the conversations, but not yet overwritten in the file"
 
 _metadata = sa.MetaData()
 _conversations = sa.Table(
@@ -257,6 +261,7 @@ class ConversationStore:
                 sa.delete(_conversations).where(_conversations.c.id == conversation_id)
             ).rowcount
             connection.execute(sa.delete(_messages).where(_messages.c.conversation_id == conversation_id))
+            leave_to_scrub(connection)
         return removed > 0
 
     def set_feedback(self, message_id: str, rating: Rating, comment: str | None) -> bool:
@@ -268,6 +273,27 @@ class ConversationStore:
         )
         with self._writing() as connection:
             return connection.execute(change).rowcount > 0
+
+    def forget(self, articles: Collection[ArticleId]) -> int:
+        """Take the words of removed articles out of all stored replies, and overwrite them in the files.
+
+        Doing it again is harmless, and finishes what was busy or interrupted.
+
+        Returns:
+            How many replies were changed.
+
+        Raises:
+            ConversationsUnavailable: The database refused, or others kept it from being overwritten.
+        """
+        with self._writing() as connection:
+            changed = forget_in(connection, _messages, articles)
+        try:
+            done = scrub(Path(str(self._engine.url.database)))
+        except sqlite3.Error as error:
+            raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN} ({error}); free some space and try again") from error
+        if done:
+            return changed
+        raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN}, as others are using it; try again")
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -304,14 +330,15 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the d
     cursor.execute("PRAGMA journal_mode=WAL")
     # NORMAL: safe against a crash of the process; a power cut may cost the last exchanges, never the file.
     cursor.execute("PRAGMA synchronous=NORMAL")
+    # What is removed is overwritten with zeros, as in the library.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 
 def fault_of_copy(path: Path) -> str | None:
     """Say what is wrong with a copy of the store that nobody else uses, None where nothing is."""
     engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
-    required = [table.name for table in _metadata.sorted_tables]
-    return damage(engine, _metadata, required=required, check="integrity_check")
+    return damage(engine, _metadata, required=tuple(_metadata.tables), check="integrity_check")
 
 
 def _move_aside(path: Path, reason: str) -> str:

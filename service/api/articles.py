@@ -27,6 +27,7 @@ from service.api.schemas import (
     in_utc,
 )
 from service.api.state import ApiState, State
+from service.erasure import remove_article
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute)
 
@@ -89,8 +90,9 @@ async def get_article(
 
 @router.delete("/{article_id}", status_code=204, responses=responses(404, 422, 503))
 async def delete_article(article_id: str, state: State) -> None:
-    """Remove an article from the library; the index holds it until the next build."""
-    if not await state.storage.run(state.parts.library.remove, ArticleId(article_id)):
+    """Remove an article from the library and from stored answers; the index holds it until the next build."""
+    parts = state.parts
+    if not await state.storage.run(remove_article, parts.library, parts.conversations, ArticleId(article_id)):
         raise NotFound("there is no article of this id")
 
 
