@@ -28,7 +28,7 @@ from ingest import database
 from ingest.failpoints import reach
 from ingest.library import ArticleLibrary
 from service.assembly import LIBRARY_FILE, has_library, open_library
-from service.conversations import CONVERSATIONS_FILE, fault_of_copy
+from service.conversations import CONVERSATIONS_FILE, fault_of
 from service.errors import ServiceError, first_fault
 from service.version import byline_version
 
@@ -192,7 +192,7 @@ def _require_sound(folder: Path, verb: str) -> int:
         count = 0 if faults else len(library.digests())
     finally:
         library.close()
-    if (folder / CONVERSATIONS_FILE).exists() and (fault := fault_of_copy(folder / CONVERSATIONS_FILE)):
+    if (folder / CONVERSATIONS_FILE).exists() and (fault := fault_of(folder / CONVERSATIONS_FILE)):
         faults.append(f"the conversations are damaged ({fault}); the next start of the server moves them aside")
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

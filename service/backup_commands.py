@@ -71,4 +71,8 @@ def restore(
     ):
         if count:
             note(f"{count} articles {what}.")
+    if not report.removals_known:
+        note(
+            "Which articles had been removed could not be read: look with 'byline articles list' for any that are back."
+        )
     note("Next: 'byline build' brings the index up to date.")

@@ -335,8 +335,8 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the d
     cursor.close()
 
 
-def fault_of_copy(path: Path) -> str | None:
-    """Say what is wrong with a copy of the store that nobody else uses, None where nothing is."""
+def fault_of(path: Path) -> str | None:
+    """Say what is wrong with the file of a store, by a full check; None where nothing is. Moves nothing."""
     engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
     return damage(engine, _metadata, required=tuple(_metadata.tables), check="integrity_check")
 

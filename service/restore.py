@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class RestoreReport:
 
     `articles` are in the library now; of those in it before, `lost` are not any more and `changed` are in another
     version; `returned` had been removed since, and are back. `conversations` counts those that came back.
+    `removals_known` is False where articles that had been removed may be among them, as the record of it was damaged.
     """
 
     source: str
@@ -39,6 +41,7 @@ class RestoreReport:
     changed: int
     returned: int
     conversations: int
+    removals_known: bool
 
 
 def restore(data: Path, file: Path, *, replace: bool = False) -> RestoreReport:
@@ -65,7 +68,7 @@ def restore(data: Path, file: Path, *, replace: bool = False) -> RestoreReport:
             copy = work / CONVERSATIONS_FILE
             with naming_failures(f"the conversations in {data} could not be restored", kept="the library was"):
                 conversations = _return_conversations(data / CONVERSATIONS_FILE, copy, replace=replace)
-    return _report(str(file), exchange, conversations)
+    return _report(str(file), exchange, conversations=conversations)
 
 
 def restore_from_index(data: Path, *, replace: bool = False) -> RestoreReport:
@@ -90,18 +93,20 @@ def restore_from_index(data: Path, *, replace: bool = False) -> RestoreReport:
             "give --replace to do it all the same"
         )
     opened = open_catalog(data).open_newest_good(Generation.open)
-    removed = dict(_removals_in(library if usable else _newest_aside(library)))
-    articles = [article for article in opened.value.articles if article.id not in removed]
-    if not articles:
-        raise RestoreRefused(f"generation {opened.name} holds no articles; restore a backup, or add the articles again")
     with naming_failures(f"{data} could not be restored"), workspace(data / "restore", "restore") as work:
+        removed, all_known = _removals_in(library) if usable else _removals_set_aside(library, work)
+        articles = [article for article in opened.value.articles if article.id not in removed]
+        if not articles:
+            raise RestoreRefused(
+                f"generation {opened.name} holds no articles; restore a backup, or add the articles again"
+            )
         copy = work / LIBRARY_FILE
         _write(copy, articles, removed)
         exchange = _put_back(library, copy, may_lose=replace)
-    return _report(f"generation {opened.name}", exchange, 0)
+    return _report(f"generation {opened.name}", exchange, removals_known=all_known)
 
 
-def _report(source: str, exchange: Exchange, conversations: int) -> RestoreReport:
+def _report(source: str, exchange: Exchange, *, conversations: int = 0, removals_known: bool = True) -> RestoreReport:
     return RestoreReport(
         source=source,
         articles=exchange.articles,
@@ -109,6 +114,7 @@ def _report(source: str, exchange: Exchange, conversations: int) -> RestoreRepor
         changed=exchange.changed,
         returned=exchange.returned,
         conversations=conversations,
+        removals_known=removals_known,
     )
 
 
@@ -149,24 +155,39 @@ def _write(copy: Path, articles: list[Article], removed: dict[ArticleId, str]) -
         connection.execute("PRAGMA journal_mode=DELETE")  # all in one file
 
 
-def _newest_aside(library: Path) -> Path | None:
-    kept = [one for one in database.kept_aside(library) if not one.name.endswith(database.SIDE_FILES)]
-    return kept[-1] if kept else None
+def _removals_in(library: Path) -> tuple[dict[ArticleId, str], bool]:
+    """Read when which articles were removed, from a library that may be damaged.
 
-
-def _removals_in(path: Path | None) -> list[tuple[ArticleId, str]]:
-    """Read which articles were removed, from a file that may be damaged: what can be read counts."""
-    found: list[tuple[ArticleId, str]] = []
-    if path is None:
-        return found
+    Returns:
+        What could be read, and whether that is all of it.
+    """
+    found: dict[ArticleId, str] = {}
     try:
-        with closing(database.connect(path, busy_seconds=_BUSY_SECONDS, mode="ro")) as connection:
+        with closing(database.connect(library, busy_seconds=_BUSY_SECONDS)) as connection:
             for article, moment in connection.execute("SELECT id, removed_at FROM removals NOT INDEXED"):
                 if isinstance(article, str) and isinstance(moment, str):
-                    found.append((ArticleId(article), moment))  # what comes before the damage is kept
+                    found[ArticleId(article)] = moment
     except (sqlite3.Error, UnicodeDecodeError):
-        pass
-    return found
+        return found, False
+    return found, True
+
+
+def _removals_set_aside(library: Path, work: Path) -> tuple[dict[ArticleId, str], bool]:
+    """Read the removals of the library that was set aside last, from a copy: the file itself is evidence."""
+    kept = [one for one in database.kept_aside(library) if not one.name.endswith(database.SIDE_FILES)]
+    if not kept:
+        return {}, True
+    copy = work / "set-aside.sqlite"
+    for suffix in ("", "-wal"):
+        with suppress(FileNotFoundError):
+            shutil.copyfile(kept[-1].with_name(kept[-1].name + suffix), copy.with_name(copy.name + suffix))
+    with copy.open("r+b") as file:
+        header = file.read(100).ljust(100, b"\0")
+        page_bytes, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
+        # SQLite reads nothing of a file that is too short; with an end of zeros it reads what is there.
+        with suppress(OSError):
+            file.truncate(max(copy.stat().st_size, (65_536 if page_bytes == 1 else page_bytes) * pages))
+    return _removals_in(copy)
 
 
 def _return_conversations(path: Path, copy: Path, *, replace: bool) -> int:
