@@ -3,7 +3,6 @@
 import sqlite3
 
 import pytest
-from conftest import ARTICLES
 from fastapi.testclient import TestClient
 
 from ingest.article import article_id
@@ -139,8 +138,10 @@ def test_words_that_could_not_be_overwritten_yet_are_told_and_are_the_next_time(
 
 @pytest.mark.model
 def test_a_removed_article_is_gone_from_conversations_over_the_api(empty_parts, build_index):
-    articles = [prepare(RawArticle(**article)) for article in ARTICLES]
-    empty_parts.library.put_all(articles)
+    bridge = "The Alder Bridge in Norwick opened on Monday.\n\nMayor Ines Roth said the bridge cost 40 million euros."
+    library = "The public library of Tamsel closes for repairs until September."
+    for text in (bridge, library):
+        empty_parts.library.put(prepare(RawArticle(text, external_id=text[:12])))
     build_index(empty_parts)
     client = TestClient(build_app(empty_parts))
     asked = client.post("/v1/chat", json={"message": "How much did the Alder Bridge cost?"}).json()
