@@ -8,13 +8,15 @@ of it is served. A build that ends well removes it all. Whoever uses it holds th
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from index.durable import fsync_folder, make_folder
 from index.errors import GenerationDamaged, GenerationIncompatible
-from index.manifest import STAGING_SUFFIX, is_generation_name
+from index.manifest import STAGING_SUFFIX, is_generation_name, read_manifest
 from index.merging import Source
+from ingest.article import ArticleId
 from ingest.failpoints import reach
 
 UNFINISHED_FOLDER = "unfinished"
@@ -70,6 +72,28 @@ class UnfinishedBuild:
             self._root.rename(doomed)
             reach("build.parts_dropped")
             shutil.rmtree(doomed)
+
+
+def drop_outdated(root: Path, wanted: Mapping[ArticleId, str]) -> int:
+    """Remove the parts of unfinished builds that hold an article which is not wanted as it is there.
+
+    Args:
+        root: The index folder, whose `writer()` the caller holds.
+        wanted: Content hash of every article of the library, by id.
+
+    Returns:
+        How many parts were removed.
+    """
+    removed = 0
+    for part in sorted((root / UNFINISHED_FOLDER).glob("*/*")):
+        try:
+            held = read_manifest(part).articles
+        except (GenerationDamaged, GenerationIncompatible):
+            held = {"": ""}  # nobody can say what it holds
+        if any(wanted.get(ArticleId(article)) != digest for article, digest in held.items()):
+            _remove(part)
+            removed += 1
+    return removed
 
 
 def _remove(path: Path) -> None:

@@ -42,8 +42,16 @@ FAILPOINTS = (
     "prune.removed",
     "rollback.verified",
     "rollback.current",
+    "backup.copied",
+    "backup.verified",
+    "backup.written",
+    "backup.published",
+    "restore.unpacked",
+    "restore.verified",
+    "restore.written",
+    "restore.placed",
 )
-"""Every failpoint, in the order in which adding, building, pruning and rolling back come to them."""
+"""Every failpoint, in the order in which adding, building, pruning, rolling back, backup and restoring come to them."""
 
 _reached: Counter[str] = Counter()
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from index.builder import Builder
 from index.catalog import Catalog
 from index.cutting import chunking_record
@@ -21,11 +23,14 @@ from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
 from service.assistant import Assistant
 from service.builds import BuildJobs, InProcess, Launch
-from service.conversations import ConversationStore
+from service.conversations import CONVERSATIONS_FILE, ConversationStore
+from service.erasure import erase_removed
 from service.jobs import Cancelled, JobRecords, OnPlan, OnProgress, RunBuild
 from service.live_index import LiveIndex
 from service.llm import ChatModel
 from service.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 LIBRARY_FILE = "library.sqlite"
 
@@ -51,13 +56,18 @@ class Parts:
 
 
 def has_library(data: Path) -> bool:
-    """Tell whether a data folder has an article library, without making one."""
-    return (data / LIBRARY_FILE).is_file()
+    """Tell whether a data folder has an article library, be it one that was set aside, without making one."""
+    return ArticleLibrary.exists(data / LIBRARY_FILE)
 
 
 def open_library(data: Path) -> ArticleLibrary:
     """Open the article library of a data folder, making it where it is missing."""
     return ArticleLibrary.open(data / LIBRARY_FILE)
+
+
+def open_conversations(data: Path) -> ConversationStore:
+    """Open the conversations of a data folder, making the store where it is missing."""
+    return ConversationStore.open(data / CONVERSATIONS_FILE)
 
 
 def open_catalog(data: Path) -> Catalog:
@@ -120,7 +130,7 @@ def index_builder(settings: Settings) -> RunBuild:
         library, catalog = open_library(settings.data), open_catalog(settings.data)
         embedder, chunking = LazyEmbedder(settings.embedding_model), chunking_settings(settings)
         try:
-            return Builder(catalog, embedder, chunking, exact_rows=settings.exact_chunks).build(
+            report = Builder(catalog, embedder, chunking, exact_rows=settings.exact_chunks).build(
                 library,
                 full=full,
                 keep=settings.keep_generations,
@@ -128,6 +138,9 @@ def index_builder(settings: Settings) -> RunBuild:
                 on_progress=on_progress,
                 cancelled=cancelled,
             )
+            for problem in erase_removed(library, settings.data):
+                log.warning("erasing is not finished; the next build goes on with it", reason=problem)
+            return report
         finally:
             library.close()
 
@@ -178,5 +191,5 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
         live=live,
         assistant=assistant,
         builds=BuildJobs(open_records(settings.data), launch or InProcess(settings), live.refresh),
-        conversations=ConversationStore.open(settings.data / "conversations.sqlite"),
+        conversations=open_conversations(settings.data),
     )

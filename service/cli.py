@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from service import index_commands
+from service import backup_commands, index_commands
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
 from service.settings import Settings
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 articles_app = typer.Typer(help="Look at and remove articles of the library.", no_args_is_help=True)
 app.add_typer(articles_app, name="articles")
+backup_commands.register(app)
 index_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -245,10 +246,14 @@ def show_article(context: typer.Context, article_id: str, data: DataOption = Non
 def remove_article(context: typer.Context, article_id: str, data: DataOption = None) -> None:
     """Remove an article; the next build takes it out of the index."""
     from ingest.article import ArticleId
+    from service.assembly import open_conversations
     from service.console import note, say
+    from service.erasure import remove_article
 
-    library = existing_library(settings_of(context, data))
-    removed = library.remove(ArticleId(article_id))
+    settings = settings_of(context, data)
+    library, conversations = existing_library(settings), open_conversations(settings.data)
+    removed = remove_article(library, conversations, ArticleId(article_id))
+    conversations.close()
     library.close()
     if not removed:
         raise CommandFailed(f"there is no article {article_id!r}; 'byline articles list' shows the ids")

@@ -10,7 +10,8 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,16 +21,21 @@ from typing import Any, Literal
 import sqlalchemy as sa
 import structlog
 
+from ingest.article import ArticleId
+from ingest.database import damage, leave_to_scrub, move_aside, scrub
 from service.answering.reply import Turn
 from service.errors import ServiceError
+from service.forgetting import forget_in
 
 log = structlog.get_logger(__name__)
 
 Role = Literal["user", "assistant"]
 Rating = Literal["up", "down"]
 
+CONVERSATIONS_FILE = "conversations.sqlite"
 TITLE_CHARS = 80
 _BUSY_SECONDS = 5
+_NOT_OVERWRITTEN = "words of removed articles are out of the conversations, but not yet overwritten in the file"
 
 _metadata = sa.MetaData()
 _conversations = sa.Table(
@@ -140,8 +146,8 @@ class ConversationStore:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            damage = _damage(path)
-            problem = _move_aside(path, damage) if damage else None
+            found = damage(_engine(path), _metadata) if path.exists() else None
+            problem = _move_aside(path, found) if found else None
             return cls(_engine(path), problem=problem)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             raise ConversationsUnavailable(
@@ -255,6 +261,7 @@ class ConversationStore:
                 sa.delete(_conversations).where(_conversations.c.id == conversation_id)
             ).rowcount
             connection.execute(sa.delete(_messages).where(_messages.c.conversation_id == conversation_id))
+            leave_to_scrub(connection)
         return removed > 0
 
     def set_feedback(self, message_id: str, rating: Rating, comment: str | None) -> bool:
@@ -266,6 +273,27 @@ class ConversationStore:
         )
         with self._writing() as connection:
             return connection.execute(change).rowcount > 0
+
+    def forget(self, articles: Collection[ArticleId]) -> int:
+        """Take the words of removed articles out of all stored replies, and overwrite them in the files.
+
+        Doing it again is harmless, and finishes what was busy or interrupted.
+
+        Returns:
+            How many replies were changed.
+
+        Raises:
+            ConversationsUnavailable: The database refused, or others kept it from being overwritten.
+        """
+        with self._writing() as connection:
+            changed = forget_in(connection, _messages, articles)
+        try:
+            done = scrub(Path(str(self._engine.url.database)))
+        except sqlite3.Error as error:
+            raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN} ({error}); free some space and try again") from error
+        if done:
+            return changed
+        raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN}, as others are using it; try again")
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -302,43 +330,21 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the d
     cursor.execute("PRAGMA journal_mode=WAL")
     # NORMAL: safe against a crash of the process; a power cut may cost the last exchanges, never the file.
     cursor.execute("PRAGMA synchronous=NORMAL")
+    # What is removed is overwritten with zeros, as in the library.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 
-def _damage(path: Path) -> str | None:
-    """Say what is wrong with a database file, None for a good or missing one."""
-    if not path.exists():
-        return None
-    engine = _engine(path)
-    try:
-        with engine.connect() as connection:
-            verdict = str(connection.execute(sa.text("PRAGMA quick_check(1)")).scalar())
-            for table in _metadata.sorted_tables:
-                if sa.inspect(connection).has_table(table.name):
-                    connection.execute(sa.select(table).limit(1)).all()
-        return None if verdict == "ok" else verdict
-    except sa.exc.OperationalError as error:
-        # A file that is locked or not ours to write raises the same class, and is no damage.
-        reason = str(error.orig)
-        if "no such column" in reason or "malformed" in reason:
-            return reason
-        raise
-    except sa.exc.DatabaseError as error:
-        return str(error.orig)
-    finally:
-        engine.dispose()
+def fault_of(path: Path) -> str | None:
+    """Say what is wrong with the file of a store, by a full check; None where nothing is. Moves nothing."""
+    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
+    return damage(engine, _metadata, required=tuple(_metadata.tables), check="integrity_check")
 
 
-def _move_aside(path: Path, damage: str) -> str:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(aside.with_name(aside.name + suffix))
-    log.error("conversations moved aside", file=str(aside), reason=damage)
-    return f"the stored conversations were damaged ({damage}); they are kept as {aside.name}, new ones are begun"
+def _move_aside(path: Path, reason: str) -> str:
+    aside = move_aside(path)
+    log.error("conversations moved aside", file=str(aside), reason=reason)
+    return f"the stored conversations were damaged ({reason}); they are kept as {aside.name}, new ones are begun"
 
 
 def _unavailable(error: sa.exc.SQLAlchemyError) -> ConversationsUnavailable:

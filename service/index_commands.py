@@ -190,10 +190,23 @@ def prune_index(
     keep: Annotated[int | None, typer.Option(min=1, help="Generations to keep.")] = None,
     data: DataOption = None,
 ) -> None:
-    """Remove old generations."""
+    """Remove old generations, and every trace of articles that were removed before the ones that stay were made."""
+    from index.unfinished import drop_outdated
     from service.assembly import open_catalog
     from service.console import say
+    from service.erasure import erase_removed
 
     settings = settings_of(context, data)
-    removed = open_catalog(settings.data).prune(keep or settings.keep_generations)
-    say(f"Removed {', '.join(removed)}." if removed else "Nothing to remove.")
+    library, catalog = existing_library(settings), open_catalog(settings.data)
+    try:
+        with catalog.writer():
+            removed = catalog.prune(keep or settings.keep_generations)
+            parts = drop_outdated(catalog.root, library.digests())
+        problems = erase_removed(library, settings.data)
+    finally:
+        library.close()
+    say(f"Removed {', '.join(removed)}." if removed else "There is no old generation to remove.")
+    if parts:
+        say(f"Removed {parts} parts of a build that did not end: the library has changed since.")
+    if problems:
+        raise CommandFailed("; ".join(problems))

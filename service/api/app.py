@@ -15,6 +15,7 @@ from service.api.errors import Problem, install_handlers
 from service.api.requests import RequestGate
 from service.api.state import ApiState
 from service.assembly import Parts
+from service.version import byline_version
 
 ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
@@ -55,7 +56,7 @@ def build_app(parts: Parts) -> FastAPI:
         title="Byline",
         summary="Cited answers from articles",
         description=_DESCRIPTION,
-        version=operations.byline_version(),
+        version=byline_version(),
         lifespan=_lifespan(state),
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -27,6 +27,7 @@ from service.api.schemas import (
     in_utc,
 )
 from service.api.state import ApiState, State
+from service.erasure import remove_article
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute)
 
@@ -89,7 +90,10 @@ async def get_article(
 
 @router.delete("/{article_id}", status_code=204, responses=responses(404, 422, 503))
 async def delete_article(article_id: str, state: State) -> None:
-    """Remove an article; no search that begins after this finds it, and the next build takes it out of the index."""
+    """Remove an article; no search that begins after this finds it, and the next build takes it out of the index.
+
+    Answers that were stored keep its id and title, not its words.
+    """
     if not await state.storage.run(_remove, state, ArticleId(article_id)):
         raise NotFound("there is no article of this id")
 
@@ -137,9 +141,10 @@ def _store(state: ApiState, article: Article) -> tuple[Outcome, Stored]:
 
 
 def _remove(state: ApiState, article: ArticleId) -> bool:
-    removed = state.parts.library.remove(article)
-    state.parts.live.hide_removed()
-    return removed
+    try:
+        return remove_article(state.parts.library, state.parts.conversations, article)
+    finally:
+        state.parts.live.hide_removed()
 
 
 def _head(stored: Stored, state: ApiState) -> ArticleHeadOut:

@@ -26,7 +26,7 @@ from index.errors import (
     StorageFull,
 )
 from ingest.article import IngestError, RefusedInput
-from ingest.library import BadCursor
+from ingest.library import BadCursor, LibraryUnavailable
 from service.assistant import AnswererUnavailable
 from service.conversations import (
     BadConversationCursor,
@@ -169,6 +169,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     NotReady: Kind(503, "not-ready", "Not ready", retry_after=5),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down", retry_after=10),
     StorageFull: Kind(503, "storage", "The storage refuses", retry_after=60),
+    LibraryUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     ConversationsUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     sa.exc.OperationalError: Kind(503, "storage", "The storage refuses", retry_after=60),
 }
@@ -191,7 +192,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     kind = kind_of(error)
     if kind is _INTERNAL:
         detail = "something went wrong in the server; its log has the details under this request's id"
-    elif isinstance(error, sa.exc.OperationalError):
+    elif isinstance(error, sa.exc.OperationalError | LibraryUnavailable):
         detail = "the article library cannot be read or written at present; the server's log says why"
     else:
         detail = str(error)
@@ -203,7 +204,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
 def error_response(error: Exception, request_id: str) -> Response:
     """Answer with an error; logs the traceback of those that are ours."""
     kind = kind_of(error)
-    if kind is _INTERNAL or isinstance(error, sa.exc.OperationalError):
+    if kind is _INTERNAL or isinstance(error, sa.exc.OperationalError | LibraryUnavailable):
         log.error("request failed", request=request_id, exc_info=error)
     headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after is not None else {}
     if kind.closes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +17,7 @@ from service.api.errors import (
 )
 from service.api.schemas import LiveOut, ReadyOut, VersionOut
 from service.api.state import ApiState, State
+from service.version import byline_version
 
 router = APIRouter(tags=["operations"])
 
@@ -58,14 +57,6 @@ async def show_version(response: Response) -> VersionOut:
     """Say which version of Byline this is."""
     response.headers.update(_NO_STORE)
     return VersionOut(version=byline_version())
-
-
-def byline_version() -> str:
-    """Give the version of the installed package."""
-    try:
-        return version("byline")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0+unknown"
 
 
 def _failing_check(state: ApiState) -> str | None:

@@ -150,7 +150,10 @@ class ChatRequest(RequestModel):
 
 
 class CitationOut(ResponseModel):
-    """The exact words of an article: `article.text[start:end] == quote`."""
+    """The exact words of an article: `article.text[start:end] == quote`.
+
+    In a conversation, `removed` says that the article is gone since: the quote is empty then.
+    """
 
     number: int
     article_id: str
@@ -165,6 +168,7 @@ class CitationOut(ResponseModel):
     chunk_id: str
     score: float
     also_in: list[str]
+    removed: bool = False
 
 
 class SentenceOut(ResponseModel):

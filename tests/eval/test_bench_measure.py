@@ -186,7 +186,7 @@ def test_memory_of_nobody_is_unknown():
 def test_a_server_that_cannot_start_is_reported(tmp_path):
     (tmp_path / "library.sqlite").write_bytes(b"no database" * 1000)
     with (
-        pytest.raises(ChildFailed, match=r"byline serve ended before it was ready: .*cannot be read"),
+        pytest.raises(ChildFailed, match=r"byline serve ended before it was ready: .*is damaged"),
         serving(Settings(data=tmp_path)),
     ):
         pass

@@ -56,7 +56,7 @@ def test_a_reply_has_every_field_of_the_contract(client):
     assert reply["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
     assert set(reply["citations"][0]) == {
         "number", "article_id", "title", "source", "url", "published_at", "date_source", "quote", "start",
-        "end", "chunk_id", "score", "also_in",
+        "end", "chunk_id", "score", "also_in", "removed",
     }  # fmt: skip
     assert set(reply["sentences"][0]) == {"text", "start", "end", "citations", "support", "score"}
 
