@@ -18,8 +18,8 @@ BUILD_SECONDS = 4 * 3600.0
 LOOK_SECONDS = 0.02
 """Between two looks at a build or at what is served."""
 
-SEARCH_SECONDS = 0.1
-"""Between two searches that wait for an article: each takes a core for some milliseconds from what it waits for."""
+SEEN_SECONDS = 300.0
+"""How long after a command or build has ended a server may take to serve what it did."""
 
 
 class Api:
@@ -65,6 +65,23 @@ class Api:
         """Tell whether a search for a word finds an article."""
         found = self.call("POST", "/v1/search", {"query": word, "mode": "lexical"})
         return any(hit["article_id"] == article_id for hit in found["hits"])
+
+    def wait_until_found(self, word: str, article_id: str) -> None:
+        """Wait until a search for a word finds an article.
+
+        Raises:
+            ChildFailed: None did within `SEEN_SECONDS`.
+        """
+        deadline = time.perf_counter() + SEEN_SECONDS
+        while not self.finds(word, article_id):
+            if time.perf_counter() > deadline:
+                raise ChildFailed(f"an added article was not found within {SEEN_SECONDS:g} s of the end of its build")
+            time.sleep(LOOK_SECONDS)
+
+    def serves(self) -> str | None:
+        """Give the generation that is served; unlike `index`, at a price that does not grow with the library."""
+        generation: str | None = self.call("GET", "/readyz", also=("503",))["generation"]
+        return generation
 
     def index(self) -> dict[str, Any]:
         """Give what is served."""
@@ -128,17 +145,17 @@ class Watch:
         self._thread.join()
         self._api.close()
 
-    def wait(self, seconds: float, what: str) -> float:
-        """Give the moment (`time.perf_counter()`), waiting for it at most some seconds from now.
+    def wait(self, problem: str) -> float:
+        """Give the moment (`time.perf_counter()`), waiting for it at most `SEEN_SECONDS` from now.
 
         Raises:
             ChildFailed: It did not come, or looking failed.
         """
-        self._thread.join(timeout=seconds)
+        self._thread.join(timeout=SEEN_SECONDS)
         if self._problem is not None:
             raise self._problem
         if self._moment is None:
-            raise ChildFailed(f"{what}, even {seconds:g} s after the build had ended")
+            raise ChildFailed(f"{problem}, even after {SEEN_SECONDS:g} s")
         return self._moment
 
     def _look(self) -> None:
