@@ -1,15 +1,17 @@
 """`byline eval bench index`, whole and small, with the stand-in model: its document says what was really done."""
 
+import io
 import json
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from eval.bench.indexing.articles import BATCH, embedded_texts, later_batch, library_rows, long_row, stored
-from eval.bench.indexing.floor import embed_in_bare_process
 from eval.bench.indexing.stand_in import make_stand_in
-from eval.bench.measure import folder_bytes
+from eval.bench.measure import folder_bytes, memory_bytes, timed
+from eval.bench.processes import Finished
 from eval.bench.report import BenchRun, circumstances_line
 from eval.cli import app
 from index.embedding import SHIPPED_MODEL, check_model, load_embedder
@@ -31,6 +33,16 @@ def bench(*words):
     return CliRunner().invoke(app, ["bench", "index", *map(str, words)])
 
 
+def run_here(command, _environment):
+    """Run `python -P -c CODE ARGUMENT…` in this process."""
+    _, _, _, code, *arguments = command
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+        patch.setattr("sys.argv", ["-c", *arguments])
+        cost = timed(lambda: exec(code, {}))
+    return Finished(cost, memory_bytes("self", "VmHWM"), said.getvalue())
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, embedder):
     """One run of all parts: the document of its file, its result, and the folder that temporary ones went to."""
@@ -40,14 +52,10 @@ def ran(tmp_path_factory, embedder):
     with pytest.MonkeyPatch.context() as patch:
         # Only its tokenizer is used, and the stand-in has the same.
         patch.setattr("eval.bench.indexing.run.load_embedder", lambda _name: embedder)
-        # A bare process takes seconds to start, and what two of them take is not judged here.
-        bare = []
-
-        def embed_once(model, texts):
-            bare.extend([] if bare else [embed_in_bare_process(model, texts)])
-            return bare[0]
-
-        patch.setattr("eval.bench.indexing.bench.embed_in_bare_process", embed_once)
+        # A bare process takes seconds to start, and nothing here is about speed: what it would run is run here.
+        patch.setattr("eval.bench.indexing.floor.run_process", run_here)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         patch.setattr("tempfile.tempdir", str(folder / "tmp"))
         patch.setenv("BYLINE_DATA", str(folder / "mine"))
         done = bench(*words, "--stand-in-model", "--out", folder / "run.json")
