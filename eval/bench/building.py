@@ -96,7 +96,7 @@ def measure_build(bench: Bench) -> Measured:
         *_again("rebuild with nothing to do", idle, passages),
     ]
     reports = {"build": built.build, "rebuild_added": rebuilt, "rebuild_idle": idle}
-    details: dict[str, object] = {name: _json(build) for name, build in reports.items()}
+    details: dict[str, object] = {name: build_record(build) for name, build in reports.items()}
     counts = built.generation.manifest.counts
     return Measured(figures, details | {"chunks": counts.chunks, "sentences": counts.sentences, "index_bytes": disk})
 
@@ -130,7 +130,8 @@ def _single(what: str, unit: str, value: float, base: float | None = None, floor
     return figure("build", what, unit, [value], base=base, floor=floor)
 
 
-def _json(build: Build) -> dict[str, Any]:
+def build_record(build: Build) -> dict[str, Any]:
+    """Give what a build took and reported as JSON values."""
     return {
         "wall_seconds": build.process.cost.wall,
         "cpu_seconds": build.process.cost.cpu,

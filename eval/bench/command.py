@@ -6,21 +6,17 @@ What is heavy is imported inside the function, so that `byline --help` stays fas
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from eval.bench.indexing.command import index
+from eval.bench.options import MAX_CLIENTS, MAX_SECONDS, numbers_of, parts_of, report_run
 from eval.options import JsonOption, OutOption, require_folder
 from service.settings import load_settings
 
-if TYPE_CHECKING:
-    from eval.bench.bench import Part
-    from eval.bench.report import BenchRun
-
-MAX_CLIENTS = 256
-MAX_SECONDS = 120.0
-
 app = typer.Typer(help="Measure speed and memory on this machine, beside the least that the same work costs here.")
+app.command("index")(index)
 
 
 @app.callback(invoke_without_command=True)
@@ -46,60 +42,15 @@ def bench(
         return
     import tempfile
 
-    from eval.bench.bench import Plan
+    from eval.bench.bench import PARTS, Plan
     from eval.bench.processes import ended_by_sigterm
     from eval.bench.report import run_bench
     from service.console import note
 
-    plan = Plan(articles, questions, _clients(clients), seconds, cold_starts, seed, _parts(only))
+    levels = numbers_of(clients, "--clients", such_as="1,8,32", largest=MAX_CLIENTS)
+    plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts_of(only, PARTS))
     require_folder(out)
     settings = load_settings()
     with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="byline-bench-") as folder:
         run = run_bench(plan, settings, Path(folder), note)
-    _report(run, out, json=json)
-
-
-def _clients(text: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is no list of numbers; expected such as 1,8,32", param_hint="--clients"
-        ) from error
-    if not all(1 <= number <= MAX_CLIENTS for number in numbers):
-        raise typer.BadParameter(f"{text!r} has a number that is not from 1 to {MAX_CLIENTS}", param_hint="--clients")
-    return numbers
-
-
-def _parts(text: str | None) -> tuple[Part, ...]:
-    from eval.bench.bench import PARTS
-
-    if text is None:
-        return PARTS
-    wanted = [part.strip() for part in text.split(",")]
-    for part in wanted:
-        if part not in PARTS:
-            raise typer.BadParameter(
-                f"there is no part {part!r}; the parts are {', '.join(PARTS)}", param_hint="--only"
-            )
-    return tuple(part for part in PARTS if part in wanted)
-
-
-def _report(run: BenchRun, out: Path | None, *, json: bool) -> None:
-    from eval.bench.report import bench_table
-    from eval.tables import show
-    from service.console import say_json
-
-    document = run.document()
-    if out is not None:
-        _write(document, out)
-    if json:
-        say_json({name: value for name, value in document.items() if name != "results"})
-    else:
-        show([bench_table(run)])
-
-
-def _write(document: dict[str, object], out: Path) -> None:
-    import json
-
-    out.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    report_run(run, out, json=json)

@@ -162,15 +162,22 @@ def write_articles(folder: Path, seed: int, count: int, *, first: int = 0) -> in
     Returns:
         The number of bytes written.
     """
+    return write_rows(folder, (article.row() for article in synthetic_articles(seed, count, first=first)), first=first)
+
+
+def write_rows(folder: Path, rows: Iterator[dict[str, str]], *, first: int = 0) -> int:
+    """Write lines of JSON to files of `ARTICLES_PER_FILE` in a folder, which is made; a file is named by its first row.
+
+    Returns:
+        The number of bytes written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    articles = synthetic_articles(seed, count, first=first)
     size = 0
-    while shard := list(islice(articles, ARTICLES_PER_FILE)):
-        file = folder / f"articles-{shard[0].number:06d}.jsonl"
-        file.write_text(
-            "".join(json.dumps(article.row(), ensure_ascii=False) + "\n" for article in shard), encoding="utf-8"
-        )
+    while shard := list(islice(rows, ARTICLES_PER_FILE)):
+        file = folder / f"articles-{first:06d}.jsonl"
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in shard), encoding="utf-8")
         size += file.stat().st_size
+        first += len(shard)
     return size
 
 

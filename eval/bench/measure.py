@@ -205,5 +205,6 @@ def memory_bytes(pid: int | str, name: str = "VmRSS") -> int | None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Add up the sizes of all files in a folder and its folders."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Add up the sizes of all files in a folder and its folders; a file of several names (hard links) counts once."""
+    found = (path.stat() for path in folder.rglob("*") if path.is_file())
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in found}.values())

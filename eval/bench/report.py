@@ -32,10 +32,10 @@ _PARTS: dict[Part, Callable[[Bench], Measured]] = {
 
 @dataclass(frozen=True, slots=True)
 class BenchRun:
-    """What a run measured, by part, and under what circumstances."""
+    """What a run measured, by part, and under what circumstances; their `notes` are to be read with every figure."""
 
     made: Mapping[str, Any]
-    parts: Mapping[Part, Measured]
+    parts: Mapping[str, Measured]
 
     @property
     def figures(self) -> list[Figure]:
@@ -60,7 +60,7 @@ def run_bench(plan: Plan, settings: Settings, folder: Path, note: Callable[[str]
     """
     made = circumstances(settings, asdict(plan))
     bench = Bench(plan, settings, folder, note)
-    parts = {part: measure(bench) for part, measure in _PARTS.items() if part in plan.parts}
+    parts: dict[str, Measured] = {part: measure(bench) for part, measure in _PARTS.items() if part in plan.parts}
     return BenchRun(made | {"load_after": load_average()}, parts)
 
 
@@ -68,8 +68,10 @@ def bench_table(run: BenchRun) -> Table:
     """Show all figures; a ratio to the floor of 1 is the floor itself."""
     machine, plan = run.made["machine"], run.made["parameters"]
     memory = machine["memory_bytes"] / MIB / 1024
+    sizes = plan["articles"]
+    articles = sizes if isinstance(sizes, int) else ", ".join(map(str, sizes))
     title = (
-        f"{plan['articles']} articles, seed {plan['seed']} – {machine['cpu']}, {machine['cores']} cores, "
+        f"{articles} articles, seed {plan['seed']} – {machine['cpu']}, {machine['cores']} cores, "
         f"{memory:.0f} GiB, Python {machine['python']}"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE, show_edge=False, padding=(0, 1), pad_edge=False)
@@ -91,6 +93,18 @@ def bench_table(run: BenchRun) -> Table:
                 spread(figure),
             )
     return table
+
+
+def circumstances_line(run: BenchRun) -> str:
+    """Say in a line what was run, with which libraries and settings, and how busy the machine was before and after."""
+    made = run.made
+    versions = ", ".join(f"{name} {made['versions'][name]}" for name in ("torch", "faiss-cpu"))
+    usual = {name: field.default for name, field in Settings.model_fields.items()}
+    changed = ", ".join(f"{name} {value}" for name, value in made["settings"].items() if value != usual[name])
+    return (
+        f"{made['date']}, Byline {made['byline_version']} at revision {str(made['git_revision'])[:12]}, {versions}, "
+        f"settings: {changed or 'default'}; load {made['load_before']} before the run, {made['load_after']} at its end."
+    )
 
 
 def number(value: float) -> str:

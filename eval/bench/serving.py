@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -45,11 +45,30 @@ def body_of(endpoint: str, question: str) -> bytes:
     return json.dumps(values).encode("utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """How a request ended: its status, or the name of the error where nothing answered, and what was answered."""
+
+    outcome: str
+    body: bytes = b""
+
+
 class Client:
     """One connection to a server, kept open; not for several threads."""
 
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
+
+    def send(self, method: str, path: str, body: bytes | None = None) -> Response:
+        """Send a request, with JSON where there is a body, and read all of its response."""
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            self._connection.request(method, path, body, headers)
+            response = self._connection.getresponse()
+            return Response(str(response.status), response.read())
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()  # the next request opens it again
+            return Response(type(error).__name__)
 
     def post(self, endpoint: str, body: bytes) -> str:
         """Send a request and read all of its response.
@@ -57,25 +76,12 @@ class Client:
         Returns:
             The status, or the name of the error where there was no response.
         """
-        try:
-            self._connection.request("POST", endpoint, body, {"Content-Type": "application/json"})
-            response = self._connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()  # the next request opens it again
-            return type(error).__name__
-        return str(response.status)
+        return self.send("POST", endpoint, body).outcome
 
     def get(self, path: str) -> int | None:
         """Get a path; gives the status, None where nothing answers."""
-        try:
-            self._connection.request("GET", path)
-            response = self._connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            return None
-        return response.status
+        outcome = self.send("GET", path).outcome
+        return int(outcome) if outcome.isdecimal() else None
 
     def close(self) -> None:
         """Close the connection."""
@@ -115,12 +121,24 @@ class Load:
 class _Level:
     """A level of load while it runs."""
 
-    def __init__(self, server: Server, endpoint: str, questions: Iterator[str], clients: int, seconds: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        endpoint: str,
+        questions: Iterator[str],
+        *,
+        clients: int,
+        seconds: float,
+        pause_seconds: float,
+        see: Callable[[bytes], None] | None,
+    ) -> None:
         self.load = Load(clients)
         self._server = server
         self._endpoint = endpoint
         self._questions = questions
         self._seconds = seconds
+        self._pause_seconds = pause_seconds
+        self._see = see
         self._taking = threading.Lock()
         self._stopped = threading.Event()
         self._began = self._cpu_began = 0.0
@@ -153,8 +171,10 @@ class _Level:
             while time.perf_counter() < self._began + self._seconds and (question := self._take()) is not None:
                 body = body_of(self._endpoint, question)
                 sent = time.perf_counter()
-                outcome = client.post(self._endpoint, body)
-                self._keep(outcome, time.perf_counter() - sent)
+                response = client.send("POST", self._endpoint, body)
+                self._keep(response, time.perf_counter() - sent)
+                if self._pause_seconds:
+                    self._stopped.wait(self._pause_seconds)
         finally:
             client.close()
 
@@ -166,14 +186,25 @@ class _Level:
             self.load.ran_out = self.load.ran_out or question is None
             return question
 
-    def _keep(self, outcome: str, took: float) -> None:
+    def _keep(self, response: Response, took: float) -> None:
         with self._taking:
-            self.load.outcomes[outcome] += 1
-            if outcome == "200":
+            self.load.outcomes[response.outcome] += 1
+            if response.outcome == "200":
                 self.load.latencies.append(took)
+                if self._see is not None:
+                    self._see(response.body)
 
 
-def put_under_load(server: Server, endpoint: str, questions: Iterator[str], *, clients: int, seconds: float) -> Load:
+def put_under_load(
+    server: Server,
+    endpoint: str,
+    questions: Iterator[str],
+    *,
+    clients: int,
+    seconds: float,
+    pause_seconds: float = 0.0,
+    see: Callable[[bytes], None] | None = None,
+) -> Load:
     """Ask a server by several clients at once for some seconds.
 
     Args:
@@ -182,8 +213,12 @@ def put_under_load(server: Server, endpoint: str, questions: Iterator[str], *, c
         questions: Taken one by one, by whichever client is free.
         clients: Number of clients, above 0; each sends one question before the clock starts.
         seconds: How long new requests are sent.
+        pause_seconds: How long a client waits between an answer and its next question.
+        see: Called with each answer of status 200, by one thread at a time, after its time was taken.
     """
-    return _Level(server, endpoint, questions, clients, seconds).run()
+    return _Level(
+        server, endpoint, questions, clients=clients, seconds=seconds, pause_seconds=pause_seconds, see=see
+    ).run()
 
 
 def measure_http(bench: Bench) -> Measured:
@@ -201,7 +236,7 @@ def measure_http(bench: Bench) -> Measured:
         put_under_load(server, ENDPOINTS[0], warm_up, clients=plan.clients[0], seconds=plan.seconds)
         for endpoint in ENDPOINTS:
             for clients in plan.clients:
-                bench.note(f"{_some(clients)} at {endpoint} for {plan.seconds:g} s ...")
+                bench.note(f"{some_clients(clients)} at {endpoint} for {plan.seconds:g} s ...")
                 load = put_under_load(server, endpoint, questions, clients=clients, seconds=plan.seconds)
                 loads[endpoint].append(load)
         memory = {
@@ -227,7 +262,7 @@ def _texts(bench: Bench) -> Iterator[str]:
 
 
 def _figures(endpoint: str, load: Load, floor_seconds: float) -> Iterator[Figure]:
-    where = f"{endpoint}, {_some(load.clients)}"
+    where = f"{endpoint}, {some_clients(load.clients)}"
     n = len(load.latencies)
     rate = figure("http", where, "requests/s", [load.rate], base=1 / floor_seconds, floor=_FLOOR)
     yield replace(rate, n=n)
@@ -240,7 +275,8 @@ def _figures(endpoint: str, load: Load, floor_seconds: float) -> Iterator[Figure
         yield figure("http", f"{where}, errors: {errors}", "requests", [float(sum(load.errors.values()))])
 
 
-def _some(clients: int) -> str:
+def some_clients(clients: int) -> str:
+    """Say how many clients, in words."""
     return "1 client" if clients == 1 else f"{clients} clients"
 
 

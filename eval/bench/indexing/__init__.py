@@ -1,0 +1,1 @@
+"""`byline eval bench index`: what builds, small changes, removals and rollbacks take, and what readers notice."""
