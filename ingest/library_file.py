@@ -6,7 +6,6 @@ An empty library must never take the place of a lost one without a word: the nex
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def open_file(path: Path) -> sa.Engine:
             with database.folder_lock(path.parent):
                 # Looked at again: another process may have set it aside, or put a good one in its place.
                 refuse_if_lost(path)
-                if (fault := _fault(path)) is not None:
+                if path.exists() and (fault := _fault(path)) is not None:
                     raise LibraryDamaged(_lost_message(path, database.move_aside(path), fault))
         engine = _engine(path)
         METADATA.create_all(engine)  # tables that an older version did not have
@@ -147,13 +146,14 @@ def _lost_message(path: Path, kept: Path, fault: str | None) -> str:
 
 
 def _fault(path: Path) -> str | None:
-    """Say what is wrong with the file, None for a good or missing one."""
-    if not path.exists():
-        return None
-    with suppress(FileNotFoundError):
-        if (fault := database.header_fault(path)) is not None:
-            return fault
-    return database.damage(_engine(path), METADATA, required=("articles",), check="integrity_check")
+    """Say what is wrong with a file that was there a moment ago, None for a good one."""
+    try:
+        fault = database.header_fault(path)
+        return fault or database.damage(_engine(path), METADATA, required=("articles",), check="integrity_check")
+    except (FileNotFoundError, sa.exc.OperationalError):
+        if path.exists():
+            raise
+        return "it was moved away by another process just now"
 
 
 def _engine(path: Path, *, mode: Any = "rw") -> sa.Engine:  # noqa: ANN401  # as database.connect has it

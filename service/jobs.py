@@ -143,8 +143,8 @@ class JobRecords:
             )
             descriptor = os.open(self._lock_file(job.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            replace_text(self._file(job.id), job.to_json())
             self._prune()
+            replace_text(self._file(job.id), job.to_json())
             return job, JobHandle(self, job, descriptor)
 
     def adopt(self, job_id: str, descriptor: int) -> JobHandle:
@@ -258,6 +258,9 @@ class JobRecords:
         return [job_id for _, job_id in sorted(dated)]
 
     def _prune(self) -> None:
+        # While a new build is recorded no other is at work: what lies half written was left by one that died.
+        for half_written in self._folder.glob("*.tmp"):
+            half_written.unlink(missing_ok=True)
         for job_id in self._ids()[:-KEPT_JOBS]:
             for file in (self._file(job_id), self._lock_file(job_id), self._cancel_file(job_id)):
                 file.unlink(missing_ok=True)

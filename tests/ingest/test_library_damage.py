@@ -60,7 +60,7 @@ def seen(folder, content):
 
 def read(library):
     try:
-        entries = list(library.all())
+        entries = list(library.read(sorted(library.digests())))
         told = " ".join(str(entry) for entry in entries if isinstance(entry, LibraryDamaged))
         whole = [entry for entry in entries if isinstance(entry, Article)]
         assert all(BY_ID[article.id] == article for article in whole)

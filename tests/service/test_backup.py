@@ -32,7 +32,7 @@ def held(data):
     library = ArticleLibrary.open(data / "library.sqlite")
     try:
         assert library.faults() == []
-        return {one.external_id: one.text for one in library.all()}
+        return {one.external_id: one.text for one in library.read(sorted(library.digests()))}
     finally:
         library.close()
 
