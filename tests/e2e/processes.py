@@ -32,14 +32,14 @@ def byline(*arguments, data, check=True, **environment):
 
 
 @contextmanager
-def serving(data, *arguments):
+def serving(data, *arguments, **environment):
     """Start a server on a free port; gives a client, with the process as `client.process`."""
     # Into a file: a pipe that nobody reads fills up, and the server would wait for its log.
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", "--port", "0", *map(str, arguments)],
             cwd=ROOT,
-            env=os.environ | {"BYLINE_DATA": str(data)},
+            env=os.environ | {"BYLINE_DATA": str(data)} | environment,
             stderr=log,
         )
         try:

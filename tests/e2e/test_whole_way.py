@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import threading
 import time
@@ -99,37 +98,6 @@ def test_a_conversation_goes_on(server):
     ).json()
     assert second["conversation_id"] == first["conversation_id"]
     assert "Quillon Bridge" in second["question"]
-
-
-def test_searches_go_on_while_a_build_runs(sample_data, tmp_path):
-    data = shutil.copytree(sample_data, tmp_path / "data")
-    with serving(data) as client:
-        before = client.get("/v1/index").json()["generation"]
-        posted = client.post(
-            "/v1/articles",
-            json={
-                "title": "A goat in the library",
-                "text": "A goat named Barnaby ate the card catalogue of Tinfield library.",
-                "external_id": "goat",
-            },
-        )
-        assert posted.status_code == 201
-        assert posted.json()["indexed"] is False
-        started = client.post("/v1/index/builds", json={"full": True})
-        assert started.status_code == 202
-        address = started.headers["location"]
-        generations, job = set(), client.get(address).json()
-        while job["state"] in {"queued", "running"}:
-            found = client.post("/v1/search", json={"query": "night train"})
-            assert found.status_code == 200
-            generations.add(found.json()["generation"])
-            time.sleep(0.05)  # leave the build some of the machine
-            job = client.get(address).json()
-        assert job["state"] == "succeeded", job
-        assert before in generations
-        answer = client.post("/v1/chat", json={"message": "Which animal ate the catalogue of Tinfield library?"}).json()
-        assert answer["generation"] == job["result"]["generation"] != before
-        assert "Barnaby" in answer["answer"]
 
 
 def test_a_server_serves_what_the_command_line_publishes(tmp_path):

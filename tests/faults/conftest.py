@@ -40,10 +40,14 @@ class Folder:
         process.join()
         assert process.exitcode == exit_code, (operation, failpoint)
 
+    def notes(self):
+        """What was acknowledged, line by line."""
+        return self._notes.read_text().splitlines() if self._notes.exists() else []
+
     def acknowledged(self):
         """The version of every article that was acknowledged last; None where its removal was."""
         known = {}
-        for line in self._notes.read_text().splitlines() if self._notes.exists() else ():
+        for line in self.notes():
             what, *numbers = line.split()
             if what == "put":
                 known[int(numbers[0])] = int(numbers[1])
@@ -177,7 +181,17 @@ def processes():
     server.close()
 
 
+@pytest.fixture(scope="session")
+def make_folder(processes):
+    """A function that makes a data folder in a place."""
+
+    def make(path):
+        (path / "data").mkdir()
+        return Folder(path, processes)
+
+    return make
+
+
 @pytest.fixture
-def folder(tmp_path, processes):
-    (tmp_path / "data").mkdir()
-    return Folder(tmp_path, processes)
+def folder(tmp_path, make_folder):
+    return make_folder(tmp_path)
