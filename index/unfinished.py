@@ -74,6 +74,15 @@ class UnfinishedBuild:
             shutil.rmtree(doomed)
 
 
+def unfinished_articles(root: Path) -> int:
+    """Count the articles that a build which did not end has embedded; whether the next one can use them depends."""
+    count = 0
+    for part in (root / UNFINISHED_FOLDER).glob("*/*"):
+        with suppress(GenerationDamaged, GenerationIncompatible):
+            count += len(read_manifest(part).articles)
+    return count
+
+
 def drop_outdated(root: Path, wanted: Mapping[ArticleId, str]) -> int:
     """Remove the parts of unfinished builds that hold an article which is not wanted as it is there.
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from index.catalog import Catalog
+from index.dense import choose_kind
 from index.embedding import check_model
 from index.errors import IndexingError
 from index.manifest import Manifest, verify
+from index.reports import Changes
+from index.unfinished import unfinished_articles
 from ingest.article import IngestError
 from service.assembly import has_library, index_is_stale, open_catalog, open_library
+from service.console import duration
 from service.conversations import CONVERSATIONS_FILE, fault_of
 from service.settings import Settings
 
@@ -44,6 +49,7 @@ def _library_and_index(settings: Settings) -> list[Check]:
     try:
         library = open_library(settings.data)
         wanted, faults = library.digests(), library.faults()
+        characters = library.characters(list(wanted))
         library.close()
     except IngestError as error:
         return [Check("library", ok=False, finding=str(error))]
@@ -51,12 +57,15 @@ def _library_and_index(settings: Settings) -> list[Check]:
     catalog = open_catalog(settings.data)
     current = catalog.current()
     if current is None:
-        return [*checks, Check("index", ok=False, finding="there is none; run 'byline build'")]
+        checks.append(Check("index", ok=False, finding="there is none; run 'byline build'"))
+        return [*checks, *_unfinished(catalog)]
     try:
         manifest = verify(catalog.folder(current))
     except IndexingError as error:
-        return [*checks, Check("index", ok=False, finding=str(error))]
-    return [*checks, _index(manifest, {str(key): value for key, value in wanted.items()}, settings)]
+        return [*checks, Check("index", ok=False, finding=str(error)), *_unfinished(catalog)]
+    hashes = {str(article): digest for article, digest in wanted.items()}
+    checks += [_index(manifest, hashes, characters, settings), _vectors(manifest, settings)]
+    return [*checks, *_unfinished(catalog)]
 
 
 def _library(count: int, faults: list[str], settings: Settings) -> Check:
@@ -82,15 +91,41 @@ def _conversations(settings: Settings) -> list[Check]:
     return [Check("conversations", ok=fault is None, finding=fault or f"{file} is sound")]
 
 
-def _index(manifest: Manifest, wanted: dict[str, str], settings: Settings) -> Check:
+def _index(manifest: Manifest, wanted: dict[str, str], characters: int, settings: Settings) -> Check:
     stale = index_is_stale(manifest, settings)
     if stale is not None:
-        return Check("index", ok=False, finding=f"{stale}; 'byline build' will embed all {len(wanted)} articles again")
-    differ = len(wanted.items() ^ manifest.articles.items())
-    if differ:
-        return Check(
-            "index",
-            ok=False,
-            finding=f"generation {manifest.generation} is behind the library; run 'byline build'",
+        finding = f"{stale}; the next 'byline build' embeds all {len(wanted)} articles anew"
+        return Check("index", ok=False, finding=finding + _takes(characters, manifest.embedding_pace))
+    if wanted != manifest.articles:
+        changes = Changes.between(manifest.articles, wanted)
+        finding = (
+            f"generation {manifest.generation} is behind the library: {changes.added} articles to add, "
+            f"{changes.updated} to update, {changes.removed} to remove; run 'byline build'"
         )
+        return Check("index", ok=False, finding=finding)
     return Check("index", ok=True, finding=f"generation {manifest.generation} holds all {len(wanted)} articles")
+
+
+def _takes(characters: int, pace: float) -> str:
+    """Say how long embedding takes at the pace of the last build, if one is known."""
+    return f", about {duration(characters / pace)} at the pace of the last build" if pace else ""
+
+
+def _vectors(manifest: Manifest, settings: Settings) -> Check:
+    """Tell which kind of vector index there is and why; another one is made by itself as the library grows."""
+    made, wanted = manifest.dense, choose_kind(manifest.counts.chunks, settings.exact_chunks)
+    finding = f"{wanted.kind}: {wanted.why}"
+    if made.kind != wanted.kind:
+        finding = f"{made.kind} now; from the next build on {finding}"
+    elif made.kind == "ivf":
+        finding += f", {made.probes} of {made.lists}"
+    return Check("vector index", ok=True, finding=f"{finding}; it finds {made.recall:.1%} of the ten nearest")
+
+
+def _unfinished(catalog: Catalog) -> list[Check]:
+    """Say what a build that did not end has left for the next one."""
+    held = unfinished_articles(catalog.root)
+    if not held:
+        return []
+    finding = f"{held} articles were embedded by a build that did not end; 'byline build' goes on from there"
+    return [Check("unfinished build", ok=True, finding=finding)]

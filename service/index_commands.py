@@ -139,11 +139,15 @@ def show_index(context: typer.Context, data: DataOption = None, json: JsonOption
         manifest = verify(catalog.folder(current))
         shown |= {"built_at": manifest.built_at, "embedding_model": manifest.embedding.model}
         shown |= asdict(manifest.counts)
+        shown["vector_index"] = asdict(manifest.dense)
     if json:
         say_json(shown)
         return
     if current is None:
         raise CommandFailed("there is no index yet; run 'byline build'")
+    vectors = shown.pop("vector_index")
+    lists = f", {vectors['probes']} of {vectors['lists']} lists" if vectors["lists"] else ""
+    shown["vector index"] = f"{vectors['kind']}{lists}, recall at 10 {vectors['recall']}"
     say("\n".join(f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in shown.items()))
 
 

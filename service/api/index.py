@@ -31,6 +31,7 @@ from service.api.schemas import (
     IndexOut,
     PendingOut,
     RollbackRequest,
+    VectorIndexOut,
 )
 from service.api.state import ApiState, State
 from service.jobs import BuildJob
@@ -180,5 +181,6 @@ def _describe(state: ApiState) -> IndexOut:
             GenerationOut(generation=name, served=served is not None and name == served.name)
             for name in parts.catalog.names()
         ],
+        vector_index=VectorIndexOut.model_validate(served.manifest.dense) if served else None,
         problems=[str(problem) for problem in parts.live.problems],
     )

@@ -491,6 +491,15 @@ class GenerationOut(ResponseModel):
     served: bool
 
 
+class VectorIndexOut(ResponseModel):
+    """How vectors are searched: `flat` looks at all, `ivf` at `probes` of `lists`; `recall` was measured at 10."""
+
+    kind: str
+    lists: int
+    probes: int
+    recall: float
+
+
 class IndexOut(ResponseModel):
     """The index that answers now; its fields are null or 0 while there is none."""
 
@@ -502,6 +511,7 @@ class IndexOut(ResponseModel):
     dimension: int | None
     pending: PendingOut
     generations: list[GenerationOut]
+    vector_index: VectorIndexOut | None
     problems: list[str]
 
 

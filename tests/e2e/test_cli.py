@@ -75,7 +75,7 @@ def test_json_is_one_document_and_nothing_else(sample_data):
 def test_the_doctor_says_what_a_changed_setting_needs(sample_data):
     found = byline("doctor", data=sample_data, check=False, BYLINE_CHUNK_TOKENS="100")
     assert found.returncode == 1
-    assert "embed all 44 articles again" in found.stdout
+    assert "embeds all 44 articles anew, about" in found.stdout
 
 
 def test_an_article_is_removed_from_library_and_index(tmp_path):
