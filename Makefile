@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Where pip finds a CPU build of torch, for machines whose usual index has only CUDA builds (see README).
 TORCH_INDEX ?=
 
-.PHONY: setup run test eval format lock clean
+.PHONY: setup run test test-faults eval format lock clean
 
 setup: $(READY)
 	@echo "Ready: the environment is in $(VENV). Next: 'make run' or 'make test'."
@@ -35,6 +35,11 @@ test: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 	@echo "All checks passed."
+
+# Faults at every place instead of some of them: every write that fails, 200 kills, every hundredth of every file.
+test-faults: $(READY)
+	@$(BIN)/python -m pytest -q --thorough tests/faults tests/index/test_resuming.py tests/ingest/test_library_damage.py \
+	  tests/service/test_backup.py tests/e2e/test_rebuilding.py
 
 # The shipped questions against the baseline that is kept with the source; fails on a significant drop.
 eval: $(READY)

@@ -18,12 +18,17 @@ SAMPLES = ROOT / "eval" / "data" / "articles"
 SHARED_ARTICLES = ROOT.parent / "shared" / "articles"
 
 
+def environment_of(data, **more):
+    """The environment of a process that works on a data folder."""
+    return os.environ | {"BYLINE_DATA": str(data)} | more
+
+
 def byline(*arguments, data, check=True, **environment):
     """Run the command line as a user would; gives the finished process."""
     return subprocess.run(
         [sys.executable, "-m", "service", *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | {"BYLINE_DATA": str(data)} | environment,
+        env=environment_of(data, **environment),
         capture_output=True,
         text=True,
         timeout=120,
@@ -39,7 +44,7 @@ def serving(data, *arguments, **environment):
         process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", "--port", "0", *map(str, arguments)],
             cwd=ROOT,
-            env=os.environ | {"BYLINE_DATA": str(data)} | environment,
+            env=environment_of(data, **environment),
             stderr=log,
         )
         try:
