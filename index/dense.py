@@ -37,6 +37,9 @@ _FIRST_LISTS = 32
 _TRAINED_ON = 64
 """Vectors a list's centre is learned from; FAISS takes up to 256 for a gain that cannot be measured here."""
 
+_FEWEST_IN_A_LIST = 39
+"""Below it FAISS warns that a list's centre is not learned well; only tests have so few vectors."""
+
 _ROOM = 4
 """Lists are looked at that hold some so many times the vectors that are wanted."""
 
@@ -60,7 +63,7 @@ def choose_kind(rows: int, exact_rows: int = EXACT_ROWS) -> Choice:
     """Say which kind of index is made for so many vectors; docs/measurements.md has the figures behind it."""
     if rows <= exact_rows:
         return Choice("flat", 0, f"{rows} vectors, at most {exact_rows}: every search looks at all of them, exactly")
-    lists = int(4 * rows**0.5)
+    lists = max(1, min(int(4 * rows**0.5), rows // _FEWEST_IN_A_LIST))
     return Choice(
         "ivf", lists, f"{rows} vectors, more than {exact_rows}: searches look at the nearest of {lists} lists, mapped"
     )

@@ -81,6 +81,7 @@ class Folder:
             if number in adding or number in removing:
                 assert expected.id in held or number in removing or version is None
                 assert expected.id not in held or held[expected.id].text in self.texts(number)
+                self.settle(number, held.get(expected.id))
             elif version is None:
                 assert expected.id not in held
             else:
@@ -90,6 +91,13 @@ class Folder:
         for one in generation.articles if generation else ():
             assert one.text in self.texts(known[one.id])
         return generation
+
+    def settle(self, number, found):
+        """Take what became of a thing that nobody was told the end of for its end: it must stay so."""
+        versions = [one for one in self.sent[number] if found and fault_work.article(number, one) == found]
+        assert versions or found is None
+        with self._notes.open("a") as notes:
+            notes.write(f"put {number} {versions[0]}\n" if versions else f"removed {number}\n")
 
     def texts(self, number):
         return {fault_work.article(number, version).text for version in self.sent.get(number, ())}

@@ -10,6 +10,7 @@ import pytest
 from index.catalog import Catalog
 from index.generation import Generation
 from ingest.failpoints import EXIT_CODE, FAILPOINTS
+from service.assembly import open_records
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
@@ -78,6 +79,38 @@ def test_five_command_lines_that_build_at_once(tmp_path):
     assert sum("A build is running already" in err for _, err in said) == 4
     assert Catalog(tmp_path / "index").names() == ["000001"]
     assert len(Generation.open(tmp_path / "index" / "000001").articles) == 4
+
+
+def test_a_server_joins_follows_and_cancels_the_build_of_a_command_line(tmp_path):
+    byline("add", *sorted(SAMPLES.glob("*.md"))[:20], data=tmp_path)
+    with serving(tmp_path) as client:
+        for cancel in (True, False):
+            build = subprocess.Popen(
+                [sys.executable, "-m", "service", "build"],
+                cwd=ROOT,
+                env=environment_of(tmp_path),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            while not (records := open_records(tmp_path).active()):
+                time.sleep(0.05)
+            place = client.post("/v1/index/builds", json={"full": True}).headers["location"]
+            assert place == f"/v1/index/builds/{records.id}"
+            if cancel:
+                while client.get(place).json()["progress"] is None:
+                    time.sleep(0.05)
+                assert client.delete(place).status_code == 204
+            events = client.get(f"{place}/events").text
+            said = build.communicate(timeout=60)
+            assert events.count("event: done") == 1
+            job = client.get(place).json()
+            if cancel:
+                assert (job["state"], build.returncode) == ("cancelled", 1)
+                assert "the build was cancelled; the current index is kept" in said[1]
+            else:
+                assert (job["state"], build.returncode) == ("succeeded", 0)
+                assert client.get("/v1/index").json()["articles"] == 20
 
 
 def test_a_job_of_a_killed_server_is_told_after_the_restart(tmp_path):

@@ -183,6 +183,21 @@ def test_the_plan_says_what_is_redone_why_and_how_long_it_takes(catalog, embedde
     assert second.seconds == pytest.approx(sum(len(one.text) for one in ARTICLES) / pace)
 
 
+def test_a_large_index_is_taken_over_and_finds_what_an_exact_one_finds(catalog, tmp_path):
+    """Large is a matter of the setting; with lists, too, vectors are copied and not computed."""
+    flat = Catalog(tmp_path / "flat")
+    for articles in (ARTICLES[:7], ARTICLES, ARTICLES[1:]):
+        for where, exact_rows in ((catalog, 3), (flat, 100)):
+            Builder(where, Numbers(), CHUNKING, exact_rows=exact_rows).build(GivenArticles(articles))
+    lists, exact = (Generation.open(where.folder("000003")) for where in (catalog, flat))
+    assert (lists.manifest.dense.kind, exact.manifest.dense.kind) == ("ivf", "flat")
+    assert lists.manifest.dense.recall == 1.0
+    assert np.array_equal(lists.dense.halves(0, 9), exact.dense.halves(0, 9))
+    for row in range(9):
+        query = exact.dense.vectors(np.array([row]))[0]
+        assert lists.dense.search(query, 5)[0].tolist() == exact.dense.search(query, 5)[0].tolist()
+
+
 class TestFullDisk:
     """Every write of a build fails once, by itself: the build ends with a clear message, and a retry works."""
 
