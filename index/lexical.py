@@ -22,7 +22,7 @@ import Stemmer
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from index.durable import save_array, write
+from index.durable import map_array, save_array, write
 
 Scores = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -117,10 +117,7 @@ class Postings:
     @classmethod
     def open(cls, folder: Path) -> Postings:
         """Map what `write` wrote into memory."""
-        arrays = [
-            np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            for name in (STARTS_FILE, ROWS_FILE, COUNTS_FILE, LENGTHS_FILE)
-        ]
+        arrays = [map_array(folder / name) for name in (STARTS_FILE, ROWS_FILE, COUNTS_FILE, LENGTHS_FILE)]
         words = (folder / TERMS_FILE).read_text(encoding="utf-8")
         return cls(tuple(words.split("\n")[:-1]), *arrays)
 

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from index.durable import array_file, write
+from index.durable import array_file, map_array, write
 from ingest.article import Article, Chunk, Span
 from ingest.sentences import Sentence, SentenceKind
 
@@ -71,9 +71,9 @@ class Passages:
         self._heads = _mapped(folder / HEADS_FILE)
         self._texts = _mapped(folder / TEXTS_FILE)
         self._sizes: Table = np.load(folder / ARTICLES_FILE, allow_pickle=False)
-        self._chunks: Table = np.load(folder / CHUNKS_FILE, mmap_mode="r", allow_pickle=False)
-        self._sentences: Table = np.load(folder / SENTENCES_FILE, mmap_mode="r", allow_pickle=False)
-        self.sentence_vectors: HalfVectors = np.load(folder / SENTENCE_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        self._chunks: Table = map_array(folder / CHUNKS_FILE)
+        self._sentences: Table = map_array(folder / SENTENCES_FILE)
+        self.sentence_vectors: HalfVectors = map_array(folder / SENTENCE_VECTORS_FILE)
         # Where each article's bytes, chunks and sentences begin, and after the last one end: shape (n + 1, 4).
         self._starts = np.zeros((len(self._sizes) + 1, 4), dtype=np.int64)
         np.cumsum(self._sizes, axis=0, out=self._starts[1:])
