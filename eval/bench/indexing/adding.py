@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eval.bench.indexing.bench import IndexBench
 
 _BARE = "bare process that embeds the very texts, start to end"
-_ENCODING = "bare encode of texts of the same kind and number"
 _OWN = "by byline build"
 _HTTP = "through a server"
 
@@ -106,14 +105,14 @@ def _own_figures(rounds: list[_Round], whole: float) -> list[Figure]:
 
 
 def _served_figures(served: list[_Served], rounds: list[_Round], whole: float) -> list[Figure]:
-    floor = statistics.median(one.bare.encoding.wall for one in rounds)
+    floor = statistics.median(one.bare.process.cost.wall for one in rounds)
     succeeded, found = [one.succeeded for one in served], [one.found for one in served]
     what = f"{BATCH} more {_HTTP}"
     return [
         figure("add", f"{what}, storing them", "s", [one.storing for one in served]),
-        figure("add", f"{what}, until the build has ended", "s", succeeded, base=floor, floor=_ENCODING),
-        figure("add", f"{what}, until a search finds them", "s", found, base=floor, floor=_ENCODING),
-        figure("add", f"{what}, beyond encoding", "s", [took - floor for took in found]),
+        figure("add", f"{what}, until the build has ended", "s", succeeded, base=floor, floor=_BARE),
+        figure("add", f"{what}, until a search finds them", "s", found, base=floor, floor=_BARE),
+        figure("add", f"{what}, beyond embedding", "s", [took - floor for took in found]),
         figure("add", f"{what}, share of a whole build", "%", [100 * took / whole for took in found]),
     ]
 
