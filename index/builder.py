@@ -148,11 +148,11 @@ class Builder:
         with self._catalog.writer():
             reach("build.begun")
             base, healthy = self._base()
-            reason = "a full build was asked for" if full else self._recipe.difference(base.manifest) if base else None
+            reason = None
+            if base is not None:
+                reason = "a full build was asked for" if full else self._recipe.difference(base.manifest)
             unfinished = UnfinishedBuild(self._catalog.root, self._recipe.fingerprint(full))
-            build = _Build(
-                self._recipe, unfinished, library, base, reason if base else None, _Steps(on_progress, cancelled)
-            )
+            build = _Build(self._recipe, unfinished, library, base, reason, _Steps(on_progress, cancelled))
             if not (healthy and build.changes_nothing()):
                 build.embed(on_plan)
             if healthy and build.changes_nothing():

@@ -22,10 +22,11 @@ from ingest.library import ArticleLibrary
 from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
 from service.assistant import Assistant
+from service.building import Cancelled, OnPlan, OnProgress, RunBuild
 from service.builds import BuildJobs, InProcess, Launch
 from service.conversations import CONVERSATIONS_FILE, ConversationStore
 from service.erasure import erase_removed
-from service.jobs import Cancelled, JobRecords, OnPlan, OnProgress, RunBuild
+from service.jobs import JobRecords
 from service.live_index import LiveIndex
 from service.llm import ChatModel
 from service.settings import Settings

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import structlog
 
+from service.building import RunBuild, run_job
 from service.errors import ServiceError
-from service.jobs import BuildJob, JobHandle, JobRecords, RunBuild, run_job
+from service.jobs import BuildJob, JobHandle, JobRecords
 from service.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -83,8 +83,8 @@ def build_index(settings: Settings, *, full: bool = False) -> BuildReport:
 
 def _build_here(settings: Settings, handle: JobHandle) -> BuildJob:
     from service.assembly import index_builder
+    from service.building import run_job
     from service.console import note, plan_lines, progress_bar
-    from service.jobs import run_job
 
     with progress_bar() as step:
 
@@ -116,8 +116,8 @@ def _follow(settings: Settings, job: BuildJob) -> BuildJob:
 
 def _work_for_server(settings: Settings, job_id: str, descriptor: int) -> None:
     from service.assembly import index_builder, open_records
+    from service.building import run_job
     from service.builds import yield_to_others
-    from service.jobs import run_job
 
     yield_to_others()
     ended = run_job(open_records(settings.data).adopt(job_id, descriptor), index_builder(settings))

@@ -13,8 +13,9 @@ import pytest
 from index.errors import BuildCancelled, BuildRunning
 from index.reports import BuildReport, Plan, Progress, Skipped
 from ingest.article import RefusedInput
+from service.building import run_job
 from service.builds import BuildJobs, InThread, JobsClosed, follow
-from service.jobs import KEPT_JOBS, BuildJob, JobRecords, run_job
+from service.jobs import KEPT_JOBS, BuildJob, JobRecords
 
 REPORT = BuildReport("000001", True, 1, 1, 0, 0, 1, 0, (Skipped("art_1", "art_1 is damaged"),))
 
@@ -169,7 +170,7 @@ def test_the_last_builds_are_kept_and_survive_the_server(records, steered, tmp_p
 
 def test_the_remaining_time_follows_from_the_pace(records, monkeypatch):
     seconds = iter([100.0, 110.0])
-    monkeypatch.setattr("service.jobs.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr("service.building.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     def run(_full, *, on_progress, **_):
         on_progress(Progress("embed", 0, 60))
@@ -185,7 +186,8 @@ BUILDING = """
 import structlog, sys, time
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 from pathlib import Path
-from service.jobs import JobRecords, run_job
+from service.building import run_job
+from service.jobs import JobRecords
 job, handle = JobRecords(Path(sys.argv[1])).start_or_join(False)
 if sys.argv[2] == "running":
     run_job(handle, lambda full, **_: (print(job.id, flush=True), time.sleep(60)))
