@@ -24,8 +24,6 @@ from service.settings import Settings
 
 __all__ = ["merging"]  # loaded here, not in every process
 
-builder.PART_ARTICLES = 3
-
 
 class Numbers:
     """An embedder whose vectors follow from the text alone."""
@@ -40,10 +38,6 @@ class Numbers:
 
     def count_tokens(self, texts):
         return [len(text.split()) for text in texts]
-
-
-assembly.LazyEmbedder = lambda _name: Numbers()
-assembly.check_model = lambda _name: Numbers
 
 
 def article(number: int, version: int) -> Article:
@@ -85,6 +79,10 @@ def work(data: str, operation: str, arguments: list, failpoint: str | None, ackn
 
 def serve() -> None:
     """Fork a process for every line of JSON that comes in; say its number, and its exit code when it has ended."""
+    # Here, and not where a test that imports this module would have it, too.
+    builder.PART_ARTICLES = 3
+    assembly.LazyEmbedder = lambda _name: Numbers()
+    assembly.check_model = lambda _name: Numbers
     running: set[int] = set()
     answers = os.fdopen(os.dup(1), "w")  # not sys.stdout, which the product logs to
 
