@@ -335,7 +335,7 @@ class _Build:
         if built:
             for source, row in self._picks.values():
                 kind = 0 if source < self._resumed_from else 1 if source < self._embedded_from else 2
-                chunks[kind] += len(self._sources[source].passages.chunks_of(row))
+                chunks[kind] += len(self._sources[source].extents.chunks_of(row))
         return BuildReport(
             generation=generation,
             built=built,

@@ -7,7 +7,7 @@ serves on another machine. `index.manifest` seals and verifies it; `index.catalo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from index.lexical import LexicalIndex, terms
 from index.manifest import MANIFEST_FILE, Manifest, verify
 from index.passages import ARTICLES_FILE, CHUNKS_FILE, SENTENCES_FILE, Passages
 from ingest.article import ArticleId, Chunk, Span
-from ingest.sentences import Sentence
 
 DENSE_FILE = "vectors.faiss"
 LEXICAL_FOLDER = "bm25"
@@ -30,7 +29,10 @@ CACHED_SENTENCES = 20_000
 
 
 class Generation:
-    """An opened, verified generation. It never changes, so any number of threads may read it."""
+    """An opened, verified generation. It never changes, so any number of threads may read it.
+
+    Nothing in here refers back to the object: a served one that is replaced gives memory and files back at once.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.name = manifest.generation
@@ -41,7 +43,7 @@ class Generation:
         self.dense = DenseIndex.open(folder / DENSE_FILE, manifest.dense)
         self.lexical = LexicalIndex.open(folder / LEXICAL_FOLDER)
         self.sentence = lru_cache(maxsize=CACHED_SENTENCES)(self.passages.sentence)
-        self.sentence_terms = lru_cache(maxsize=CACHED_SENTENCES)(self._sentence_terms)
+        self.sentence_terms = lru_cache(maxsize=CACHED_SENTENCES)(partial(_sentence_terms, self.passages))
         self._check_counts()
 
     @classmethod
@@ -103,12 +105,12 @@ class Generation:
         """Give the rows of the sentences that lie wholly in a span of an article, in text order."""
         return self.passages.sentences_in(article_row, span)
 
-    def _sentence_terms(self, row: int) -> frozenset[str]:
-        """Give the searchable terms of a sentence; the latest used are kept, as stemming them is most of the work."""
-        text = self.articles[self.passages.article_of_sentence(row)].text
-        sentence: Sentence = self.sentence(row)
-        return frozenset(terms(sentence.span.of(text)))
-
     def sentence_vectors(self, rows: Sequence[int] | range) -> Vectors:
         """Give the vectors of some sentences, shape (n_rows, dimension), float32."""
         return self.passages.sentence_vectors[np.asarray(rows, dtype=np.int64)].astype(np.float32)
+
+
+def _sentence_terms(passages: Passages, row: int) -> frozenset[str]:
+    """Give the searchable terms of a sentence; the latest used are kept, as stemming them is most of the work."""
+    article = passages.article(passages.article_of_sentence(row))
+    return frozenset(terms(passages.sentence(row).span.of(article.text)))

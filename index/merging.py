@@ -18,7 +18,7 @@ from index.embedding import Vectors
 from index.generation import DENSE_FILE, LEXICAL_FOLDER
 from index.lexical import Postings, write_lexical
 from index.manifest import Counts, DenseRecord, Manifest, verify
-from index.passages import IndexedArticle, Passages, passage_files, write_passages
+from index.passages import Extents, IndexedArticle, Passages, passage_files, write_passages
 from ingest.chunking import embedded_text
 from ingest.failpoints import reach
 
@@ -27,12 +27,15 @@ _RECALL_QUERIES = 200
 
 
 class Source:
-    """A verified folder, of a generation or a part of one, as articles are taken over from it: mapped, not loaded."""
+    """A verified folder, of a generation or a part of one, as articles are taken over from it.
+
+    It holds no file open until it is copied from: a build has hundreds of them, and descriptors are few.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.passages = Passages(folder)
+        self.extents = Extents(folder)
         self.ids = sorted(manifest.articles)
 
     @classmethod
@@ -44,6 +47,10 @@ class Source:
             GenerationIncompatible: The folder is of another format.
         """
         return cls(folder, verify(folder))
+
+    def passages(self) -> Passages:
+        """Map its passages."""
+        return Passages(self.folder)
 
     def dense(self) -> DenseIndex:
         """Open its vectors."""
@@ -115,20 +122,23 @@ def write_merged(
         dimension: Length of a vector.
         exact_rows: See `index.dense.choose_kind`.
     """
-    chunks_of = [sources[run.source].passages.chunks_of(run.first, run.last) for run in runs]
+    chunks_of = [sources[run.source].extents.chunks_of(run.first, run.last) for run in runs]
     counts = Counts(
         articles=sum(run.last - run.first for run in runs),
         chunks=sum(len(chunks) for chunks in chunks_of),
-        sentences=sum(len(sources[run.source].passages.sentences_of(run.first, run.last)) for run in runs),
+        sentences=sum(len(sources[run.source].extents.sentences_of(run.first, run.last)) for run in runs),
     )
+    # Two: runs of the largest source and of others take turns, and all at once would take too many files or too much
+    # memory.
+    passages_of = lru_cache(maxsize=2)(lambda number: sources[number].passages())
+    dense_of = lru_cache(maxsize=2)(lambda number: sources[number].dense())
     with passage_files(
         folder, articles=counts.articles, chunks=counts.chunks, sentences=counts.sentences, dimension=dimension
     ) as files:
         for run in runs:
-            sources[run.source].passages.copy_run(run.first, run.last, files)
+            passages_of(run.source).copy_run(run.first, run.last, files)
     reach("build.texts_written")
-    # Two: runs of the largest source and of others take turns, and all at once would not fit into memory.
-    dense_of = lru_cache(maxsize=2)(lambda number: sources[number].dense())
+    passages_of.cache_clear()
     dense = write_dense(
         (block for run, rows in zip(runs, chunks_of, strict=True) for block in _blocks(dense_of(run.source), rows)),
         folder / DENSE_FILE,
@@ -161,7 +171,7 @@ def _new_rows(
     row = 0
     for run, chunks in zip(runs, chunks_of, strict=True):
         if run.source not in by_source:
-            by_source[run.source] = np.full(sources[run.source].passages.chunk_count, -1, dtype=np.int64)
+            by_source[run.source] = np.full(sources[run.source].manifest.counts.chunks, -1, dtype=np.int64)
         by_source[run.source][chunks.start : chunks.stop] = np.arange(row, row + len(chunks))
         row += len(chunks)
     yield from by_source.items()

@@ -21,7 +21,7 @@ import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -64,21 +64,47 @@ class IndexedArticle:
     sentence_vectors: HalfVectors
 
 
-class Passages:
-    """The columns of one folder. They never change, so any number of threads may read them."""
+class Extents:
+    """Where the bytes, chunks and sentences of each article of a folder lie: in memory, with no file held open."""
 
     def __init__(self, folder: Path) -> None:
-        self._heads = _mapped(folder / HEADS_FILE)
-        self._texts = _mapped(folder / TEXTS_FILE)
         self._sizes: Table = np.load(folder / ARTICLES_FILE, allow_pickle=False)
-        self._chunks: Table = map_array(folder / CHUNKS_FILE)
-        self._sentences: Table = map_array(folder / SENTENCES_FILE)
-        self.sentence_vectors: HalfVectors = map_array(folder / SENTENCE_VECTORS_FILE)
         # Where each article's bytes, chunks and sentences begin, and after the last one end: shape (n + 1, 4).
         self._starts = np.zeros((len(self._sizes) + 1, 4), dtype=np.int64)
         np.cumsum(self._sizes, axis=0, out=self._starts[1:])
-        self.article = lru_cache(maxsize=CACHED_ARTICLES)(self._article)
-        self.articles = ArticleTable(self)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def chunks_of(self, first: int, last: int | None = None) -> range:
+        """Give the chunk rows of an article, or of the articles from `first` to before `last`."""
+        return self._rows_of(_CHUNKS, first, last)
+
+    def sentences_of(self, first: int, last: int | None = None) -> range:
+        """Give the sentence rows of an article, or of the articles from `first` to before `last`, in text order."""
+        return self._rows_of(_SENTENCES, first, last)
+
+    def _rows_of(self, column: int, first: int, last: int | None) -> range:
+        last = first + 1 if last is None else last
+        return range(int(self._starts[first, column]), int(self._starts[last, column]))
+
+
+class Passages(Extents):
+    """The columns of one folder. They never change, so any number of threads may read them.
+
+    Every mapped file takes a file descriptor. Nothing in here refers back to the object, so that they are given back
+    when its last user lets go of it, and not when the garbage is collected some time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._heads = _mapped(folder / HEADS_FILE)
+        self._texts = _mapped(folder / TEXTS_FILE)
+        self._chunks: Table = map_array(folder / CHUNKS_FILE)
+        self._sentences: Table = map_array(folder / SENTENCES_FILE)
+        self.sentence_vectors: HalfVectors = map_array(folder / SENTENCE_VECTORS_FILE)
+        read = partial(_article, self._heads, self._texts, self._starts)
+        self.article = lru_cache(maxsize=CACHED_ARTICLES)(read)
 
     def counts(self) -> list[tuple[str, int, int]]:
         """Give for each file how many rows or bytes it has, and how many it should have by `articles.npy`."""
@@ -91,8 +117,10 @@ class Passages:
             (SENTENCE_VECTORS_FILE, len(self.sentence_vectors), sentences),
         ]
 
-    def __len__(self) -> int:
-        return len(self._sizes)
+    @property
+    def articles(self) -> ArticleTable:
+        """The articles, read one by one."""
+        return ArticleTable(self)
 
     @property
     def chunk_count(self) -> int:
@@ -121,16 +149,8 @@ class Passages:
 
     @cached_property
     def _labels(self) -> tuple[list[str], list[str | None]]:
-        heads = [self._head(row) for row in range(len(self))]
+        heads = [_head(self._heads, self._starts, row) for row in range(len(self))]
         return [head["source"] for head in heads], [head["published_at"] for head in heads]
-
-    def chunks_of(self, first: int, last: int | None = None) -> range:
-        """Give the chunk rows of an article, or of the articles from `first` to before `last`."""
-        return self._rows_of(_CHUNKS, first, last)
-
-    def sentences_of(self, first: int, last: int | None = None) -> range:
-        """Give the sentence rows of an article, or of the articles from `first` to before `last`, in text order."""
-        return self._rows_of(_SENTENCES, first, last)
 
     def chunk(self, row: int) -> Chunk:
         """Give the chunk of a row."""
@@ -165,19 +185,6 @@ class Passages:
         into.chunks(self._chunks[start[_CHUNKS] : end[_CHUNKS]])
         into.sentences(self._sentences[start[_SENTENCES] : end[_SENTENCES]])
         into.sentence_vectors(self.sentence_vectors[start[_SENTENCES] : end[_SENTENCES]])
-
-    def _rows_of(self, column: int, first: int, last: int | None) -> range:
-        last = first + 1 if last is None else last
-        return range(int(self._starts[first, column]), int(self._starts[last, column]))
-
-    def _head(self, row: int) -> dict[str, Any]:
-        start, end = self._starts[row, _HEAD], self._starts[row + 1, _HEAD]
-        head: dict[str, Any] = json.loads(self._heads[start:end])
-        return head
-
-    def _article(self, row: int) -> Article:
-        start, end = self._starts[row, _TEXT], self._starts[row + 1, _TEXT]
-        return Article.from_json(self._head(row) | {"text": self._texts[start:end].decode("utf-8")})
 
 
 class ArticleTable(Sequence[Article]):
@@ -260,3 +267,13 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
     """Map a file into memory; an empty one cannot be."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+
+
+def _head(heads: mmap.mmap | bytes, starts: Table, row: int) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads(heads[starts[row, _HEAD] : starts[row + 1, _HEAD]])
+    return head
+
+
+def _article(heads: mmap.mmap | bytes, texts: mmap.mmap | bytes, starts: Table, row: int) -> Article:
+    text = texts[starts[row, _TEXT] : starts[row + 1, _TEXT]].decode("utf-8")
+    return Article.from_json(_head(heads, starts, row) | {"text": text})

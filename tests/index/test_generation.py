@@ -1,6 +1,8 @@
 """A generation folder holds all that a search needs, exactly, and is opened only if it is as it was written."""
 
+import gc
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -255,3 +257,23 @@ class TestOpening:
             monkeypatch.setattr(faiss, "read_index", slowly)
             assert len(DenseIndex.open(tmp_path / "large", records["large"])) == rows["large"]
             assert len(late[0].result()) == rows["small"]
+
+
+def test_one_that_nobody_uses_any_more_gives_its_files_back_at_once(tmp_path, embedder):
+    # A server replaces generations for months: none may wait for the garbage collector with its files mapped.
+    catalog = Catalog(tmp_path / "index")
+    name = Builder(catalog, embedder, CHUNKING).build(GivenArticles(ARTICLES)).generation
+    gc.collect()
+    gc.disable()
+    try:
+        searcher = Searcher(Generation.open(catalog.folder(name)), embedder)
+        generation = searcher.generation
+        assert searcher.search("council").hits
+        assert generation.sentence_terms(0)
+        assert generation.sentence(0)
+        assert generation.article_rows.size
+        gone = [weakref.ref(generation), weakref.ref(generation.passages)]
+        del searcher, generation
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()

@@ -1,8 +1,10 @@
 """A build that is interrupted loses nothing that it has embedded, and keeps nothing once it has ended well."""
 
 import errno
+import gc
 import resource
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,3 +262,26 @@ class TestFullDisk:
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert build(catalog, Numbers()).articles == 10
+
+
+def test_a_build_of_many_parts_holds_few_files_open(catalog, embedder, tmp_path, monkeypatch):
+    # A first build of 13,000 articles has 200 parts, and most systems let a process open 1024 files.
+    monkeypatch.setattr("index.builder.PART_ARTICLES", 1)
+    articles = [ARTICLES[0].with_text(f"Lock {n} of the canal was opened.") for n in range(40)]
+    articles = [replace(one, id=f"art_{n:04}") for n, one in enumerate(articles)]
+    build(catalog, embedder, articles[::5])
+    interrupt(catalog, embedder, articles, after=20)
+
+    def open_files():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before, seen = open_files(), []
+    gc.disable()
+    try:
+        report = build(catalog, embedder, articles, on_progress=lambda _: seen.append(open_files()))
+    finally:
+        gc.enable()
+    assert report.articles == 40
+    assert max(seen) - before < 10
+    generation = Generation.open(catalog.folder(report.generation))
+    assert [one.text for one in generation.articles] == [one.text for one in articles]
