@@ -29,7 +29,6 @@ def indexed(
     articles: Sequence[Article],
     *,
     embedder: Embedder,
-    sentences: bool = True,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Catalog:
     """Bring the index of a set up to date in `<data>/eval/<name>-<digest>`; nothing is built where it is.
@@ -42,7 +41,6 @@ def indexed(
         name: Of the set.
         articles: All of the set.
         embedder: The model of the settings.
-        sentences: Whether answers are wanted; without them a build takes half the time.
         on_progress: Told of the build.
 
     Raises:
@@ -50,10 +48,10 @@ def indexed(
         StorageFull: No space left.
     """
     chunking = chunking_settings(settings)
-    made_from = [articles_digest(articles), embedder.model_sha256, chunking_record(chunking, sentences=sentences)]
+    made_from = [articles_digest(articles), embedder.model_sha256, chunking_record(chunking)]
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode("ascii")).hexdigest()
     folder = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{digest[:16]}"
     catalog = Catalog(settings.data / "eval" / folder)
     source = GivenArticles(articles)
-    Builder(catalog, embedder, chunking, sentences=sentences).build(source, keep=1, on_progress=on_progress)
+    Builder(catalog, embedder, chunking).build(source, keep=1, on_progress=on_progress)
     return catalog

@@ -69,7 +69,7 @@ def _search(
     if unit == "article":
         return WholeArticles(beir.articles, settings, embedder, dense=set(modes) != {"lexical"}).rank, None
     with watch.building() as step:
-        catalog = indexed(settings, beir.name, beir.articles, embedder=embedder, sentences=False, on_progress=step)
+        catalog = indexed(settings, beir.name, beir.articles, embedder=embedder, on_progress=step)
     searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
     return (
         lambda query, mode: rank_articles(searcher.search(query, top_k=DEPTH, mode=mode).hits),

@@ -76,11 +76,10 @@ class _Recipe:
 
     embedder: Embedder
     chunking: ChunkingSettings
-    sentences: bool
     exact_rows: int
 
     def chunking_record(self) -> dict[str, int | str]:
-        return chunking_record(self.chunking, sentences=self.sentences)
+        return chunking_record(self.chunking)
 
     def fingerprint(self, full: bool) -> str:
         """Name what was embedded by this recipe; a full build takes nothing from one that is not."""
@@ -101,8 +100,7 @@ class _Recipe:
 class Builder:
     """Makes generations with one embedding model and one setting of chunk sizes.
 
-    Without `sentences` a generation holds chunks alone: enough to rank passages, not to answer, and made in about
-    half the time. Up to `exact_rows` chunks its vector index is exact; see `index.dense.choose_kind`.
+    Up to `exact_rows` chunks its vector index is exact; see `index.dense.choose_kind`.
     """
 
     def __init__(
@@ -111,11 +109,10 @@ class Builder:
         embedder: Embedder,
         chunking: ChunkingSettings,
         *,
-        sentences: bool = True,
         exact_rows: int = EXACT_ROWS,
     ) -> None:
         self._catalog = catalog
-        self._recipe = _Recipe(embedder, chunking, sentences, exact_rows)
+        self._recipe = _Recipe(embedder, chunking, exact_rows)
 
     def build(
         self,
@@ -263,7 +260,7 @@ class _Build:
         for number, article in enumerate(articles):
             if first == 0:
                 self._steps.at("chunk", number, len(missing))
-            cuts.append(cut(article, embedder, self._recipe.chunking, sentences=self._recipe.sentences))
+            cuts.append(cut(article, embedder, self._recipe.chunking))
         total = sum(len(one.chunks) + len(one.sentences) for one in cuts)
         done = 0
 

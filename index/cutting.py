@@ -21,12 +21,12 @@ from ingest.chunking import (
 from ingest.sentences import SENTENCES_VERSION, Sentence, split_sentences
 
 
-def chunking_record(chunking: ChunkingSettings, *, sentences: bool = True) -> dict[str, int | str]:
-    """Give what a manifest says of how articles were cut: the settings and the versions of the rules (0: none)."""
+def chunking_record(chunking: ChunkingSettings) -> dict[str, int | str]:
+    """Give what a manifest says of how articles were cut: the settings and the versions of the rules."""
     return {
         **{name: int(value) for name, value in asdict(chunking).items()},
         "chunking_version": CHUNKING_VERSION,
-        "sentences_version": SENTENCES_VERSION if sentences else 0,
+        "sentences_version": SENTENCES_VERSION,
     }
 
 
@@ -47,14 +47,13 @@ class CutArticle:
         ]
 
 
-def cut(article: Article, embedder: Embedder, chunking: ChunkingSettings, *, sentences: bool) -> CutArticle:
+def cut(article: Article, embedder: Embedder, chunking: ChunkingSettings) -> CutArticle:
     """Cut an article so that the embedding model reads every piece whole, the title of a chunk included.
 
     Args:
         article: What is cut.
         embedder: Whose tokens count.
         chunking: The wanted sizes; smaller ones are taken where the model reads less.
-        sentences: Whether sentences are embedded, too.
     """
     count = embedder.count_tokens
     title = embedded_title(article.title, count) if chunking.with_title else ""
@@ -64,7 +63,7 @@ def cut(article: Article, embedder: Embedder, chunking: ChunkingSettings, *, sen
     settings = replace(chunking, max_tokens=longest, overlap_tokens=overlap)
     found = fit_sentences(article.text, split_sentences(article.text), max_tokens=longest, count_tokens=count)
     chunks = chunk_article(article, found, settings=settings, count_tokens=count)
-    return CutArticle(article, title, tuple(chunks), tuple(found) if sentences else ())
+    return CutArticle(article, title, tuple(chunks), tuple(found))
 
 
 def embed(

@@ -1,4 +1,4 @@
-"""Two rankings into one, and the best of it spread over articles."""
+"""Several views of the same chunks into one score, and the best of them spread over articles."""
 
 from __future__ import annotations
 
@@ -10,18 +10,56 @@ from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
 
-DENSE_WEIGHT = 0.55
-LEXICAL_WEIGHT = 0.45
-"""On public sets this plain sum beats reciprocal rank fusion, and tuning it gains nothing elsewhere
-(docs/measurements.md)."""
+DENSE_WEIGHT = 0.6
+LEXICAL_WEIGHT = 0.4
+ARTICLE_SHARE = 0.7
+"""What was tried and what it gave is in docs/retrieval.md; tuning them further gains nothing elsewhere."""
+
+
+def meaning(chunk: Scores, sentence: Scores, article: Scores) -> Scores:
+    """Join three views of what a chunk is about: the mean of the cosines of all of it, its best sentence, its article.
+
+    Args:
+        chunk: Shape (n,), cosines of the chunks to the question.
+        sentence: Shape (n,), those of the sentence of each chunk that is nearest.
+        article: Shape (n,), the mean over all chunks of the article that each is of.
+
+    Returns:
+        Shape (n,), in [-1, 1].
+    """
+    mean: Scores = (chunk + sentence + article) / np.float32(3)
+    return mean
+
+
+def words(chunks: Scores, articles: Scores, article_rows: NDArray[np.int64]) -> Scores:
+    """Score the words of chunks by those of their articles: which article is better told from all of it.
+
+    The chunk of an article with the most of the question's words gets the article's score, the others at least
+    `ARTICLE_SHARE` of it.
+
+    Args:
+        chunks: Shape (n_chunks,), BM25 of each chunk among chunks.
+        articles: Shape (n_articles,), BM25 of each article among articles.
+        article_rows: Shape (n_chunks,), the article of each chunk, ascending.
+
+    Returns:
+        Shape (n_chunks,), at least 0.
+    """
+    if not len(chunks):
+        return chunks
+    first = np.flatnonzero(np.diff(article_rows, prepend=-1))
+    most = np.repeat(np.maximum.reduceat(chunks, first), np.diff(np.append(first, len(chunks))))
+    share = np.divide(chunks, most, out=np.zeros_like(chunks), where=most > 0)
+    scores: Scores = articles[article_rows] * (ARTICLE_SHARE + (1 - ARTICLE_SHARE) * share)
+    return scores
 
 
 def weighted_sum(dense: Scores, lexical: Scores) -> Scores:
-    """Fuse two scores of the same rows: 0.55 × dense / its largest + 0.45 × lexical / its largest.
+    """Fuse two scores of the same rows: 0.6 × dense / its largest + 0.4 × lexical / its largest.
 
     Args:
-        dense: Shape (n,), cosines; negative ones count as 0.
-        lexical: Shape (n,), BM25 scores, at least 0.
+        dense: Shape (n,), of `meaning`; negative ones count as 0.
+        lexical: Shape (n,), of `words`, at least 0.
 
     Returns:
         Shape (n,), float32, in [0, 1]; a side whose largest is 0 adds nothing.

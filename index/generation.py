@@ -23,6 +23,7 @@ from ingest.article import ArticleId, Chunk, Span
 
 DENSE_FILE = "vectors.faiss"
 LEXICAL_FOLDER = "bm25"
+ARTICLE_LEXICAL_FOLDER = "bm25-articles"
 
 CACHED_SENTENCES = 20_000
 """Sentences that are kept in memory with their terms: some tens of megabytes at most."""
@@ -42,6 +43,7 @@ class Generation:
         self.articles = self.passages.articles
         self.dense = DenseIndex.open(folder / DENSE_FILE, manifest.dense)
         self.lexical = LexicalIndex.open(folder / LEXICAL_FOLDER)
+        self.article_lexical = LexicalIndex.open(folder / ARTICLE_LEXICAL_FOLDER)
         self.sentence = lru_cache(maxsize=CACHED_SENTENCES)(self.passages.sentence)
         self.sentence_terms = lru_cache(maxsize=CACHED_SENTENCES)(partial(_sentence_terms, self.passages))
         self._check_counts()
@@ -66,6 +68,7 @@ class Generation:
             (SENTENCES_FILE, self.passages.sentence_count, counts.sentences),
             (DENSE_FILE, len(self.dense), counts.chunks),
             (LEXICAL_FOLDER, len(self.lexical), counts.chunks),
+            (ARTICLE_LEXICAL_FOLDER, len(self.article_lexical), counts.articles),
         ]
         for file, has, expected in found:
             if has != expected:

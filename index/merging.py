@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from index.dense import EXACT_ROWS, DenseIndex, HalfVectors, write_dense
 from index.embedding import Vectors
-from index.generation import DENSE_FILE, LEXICAL_FOLDER
+from index.generation import ARTICLE_LEXICAL_FOLDER, DENSE_FILE, LEXICAL_FOLDER
 from index.lexical import Postings, write_lexical
 from index.manifest import Counts, DenseRecord, Manifest, verify
 from index.passages import Extents, IndexedArticle, Passages, passage_files, write_passages
+from ingest.article import Article
 from ingest.chunking import embedded_text
 from ingest.failpoints import reach
 
@@ -96,7 +97,14 @@ def write_computed(
         for chunk in one.chunks
     ]
     write_lexical(texts, folder / LEXICAL_FOLDER)
+    write_lexical([_whole(one.article, with_title=with_title) for one in articles], folder / ARTICLE_LEXICAL_FOLDER)
     return Written(Counts(len(articles), chunks, sum(len(one.sentences) for one in articles)), dense)
+
+
+def _whole(article: Article, *, with_title: bool) -> str:
+    """Give the words that an article as a whole is found by; a title made of its first words stands there already."""
+    named = with_title and article.title_source != "lead"
+    return embedded_text(article.title if named else "", article.text)
 
 
 def runs_of(picks: Sequence[tuple[int, int]]) -> list[Run]:
@@ -149,11 +157,8 @@ def write_merged(
         like=dense_of(0) if sources else None,
     )
     reach("build.dense_written")
-    postings = (
-        (Postings.open(sources[number].folder / LEXICAL_FOLDER), rows)
-        for number, rows in _new_rows(sources, runs, chunks_of)
-    )
-    Postings.merged(postings, counts.chunks).write(folder / LEXICAL_FOLDER)
+    _merge_lexical(LEXICAL_FOLDER, folder, sources, runs, chunks_of)
+    _merge_lexical(ARTICLE_LEXICAL_FOLDER, folder, sources, runs, [range(run.first, run.last) for run in runs])
     reach("build.lexical_written")
     return Written(counts, dense)
 
@@ -163,18 +168,25 @@ def _blocks(dense: DenseIndex, rows: range) -> Iterator[HalfVectors]:
         yield dense.halves(first, min(first + _BLOCK, rows.stop))
 
 
-def _new_rows(
-    sources: Sequence[Source], runs: Sequence[Run], chunks_of: Sequence[range]
-) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Give for each source that something is taken from the new row of each of its chunks, -1 for one that is not."""
-    by_source: dict[int, NDArray[np.int64]] = {}
+def _merge_lexical(
+    name: str, folder: Path, sources: Sequence[Source], runs: Sequence[Run], taken: Sequence[range]
+) -> None:
+    """Write the BM25 counts of a name out of those of the sources: for each run the rows that are `taken`."""
+    new_rows: dict[int, list[tuple[range, int]]] = {}
     row = 0
-    for run, chunks in zip(runs, chunks_of, strict=True):
-        if run.source not in by_source:
-            by_source[run.source] = np.full(sources[run.source].manifest.counts.chunks, -1, dtype=np.int64)
-        by_source[run.source][chunks.start : chunks.stop] = np.arange(row, row + len(chunks))
-        row += len(chunks)
-    yield from by_source.items()
+    for run, rows in zip(runs, taken, strict=True):
+        new_rows.setdefault(run.source, []).append((rows, row))
+        row += len(rows)
+
+    def parts() -> Iterator[tuple[Postings, NDArray[np.int64]]]:
+        for number, moves in new_rows.items():
+            postings = Postings.open(sources[number].folder / name)
+            target = np.full(len(postings.lengths), -1, dtype=np.int64)
+            for rows, first in moves:
+                target[rows.start : rows.stop] = np.arange(first, first + len(rows))
+            yield postings, target
+
+    Postings.merged(parts(), row).write(folder / name)
 
 
 def _recall_queries(folder: Path) -> Vectors:

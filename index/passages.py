@@ -9,6 +9,7 @@ over into another generation is copying.
 | `articles.jsonl` | article | its fields but the text, as a line of JSON |
 | `texts.bin` | article | its text in UTF-8 |
 | `articles.npy` | article | bytes of its line, bytes of its text, number of chunks, number of sentences |
+| `article_vectors.npy` | article | the mean of the vectors of its chunks, in half floats |
 | `chunks.npy` | chunk | start, end |
 | `sentences.npy` | sentence | start, end, kind, block |
 | `sentence_vectors.npy` | sentence | its vector in half floats |
@@ -29,12 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.durable import array_file, map_array, write
+from index.embedding import Vectors
 from ingest.article import Article, Chunk, Span
 from ingest.sentences import Sentence, SentenceKind
 
 HEADS_FILE = "articles.jsonl"
 TEXTS_FILE = "texts.bin"
 ARTICLES_FILE = "articles.npy"
+ARTICLE_VECTORS_FILE = "article_vectors.npy"
 CHUNKS_FILE = "chunks.npy"
 SENTENCES_FILE = "sentences.npy"
 SENTENCE_VECTORS_FILE = "sentence_vectors.npy"
@@ -43,6 +46,10 @@ CACHED_ARTICLES = 1_000
 """Articles that are kept in memory: some megabytes."""
 
 _KINDS: tuple[SentenceKind, ...] = ("prose", "heading", "item")
+_HEADING = _KINDS.index("heading")
+_BEHIND = np.float32(3)
+"""Taken off a cosine it makes one that is behind all others, and can be told from them."""
+
 _HEAD, _TEXT, _CHUNKS, _SENTENCES = range(4)
 
 Table = NDArray[np.int64]
@@ -100,6 +107,7 @@ class Passages(Extents):
         super().__init__(folder)
         self._heads = _mapped(folder / HEADS_FILE)
         self._texts = _mapped(folder / TEXTS_FILE)
+        self.article_vectors: HalfVectors = map_array(folder / ARTICLE_VECTORS_FILE)
         self._chunks: Table = map_array(folder / CHUNKS_FILE)
         self._sentences: Table = map_array(folder / SENTENCES_FILE)
         self.sentence_vectors: HalfVectors = map_array(folder / SENTENCE_VECTORS_FILE)
@@ -112,6 +120,7 @@ class Passages(Extents):
         return [
             (HEADS_FILE, len(self._heads), head),
             (TEXTS_FILE, len(self._texts), text),
+            (ARTICLE_VECTORS_FILE, len(self.article_vectors), len(self)),
             (CHUNKS_FILE, len(self._chunks), chunks),
             (SENTENCES_FILE, len(self._sentences), sentences),
             (SENTENCE_VECTORS_FILE, len(self.sentence_vectors), sentences),
@@ -176,12 +185,49 @@ class Passages(Extents):
         last = int(np.searchsorted(of_article[:, 1], span.end, side="right"))
         return range(rows.start + first, rows.start + max(first, last))
 
+    @cached_property
+    def _sentences_of_chunks(self) -> Table:
+        """The first and the last sentence row of every chunk, the last not included: shape (n_chunks, 2)."""
+        # One scale for all articles, on which spans ascend as rows do.
+        longest = int(max(self._chunks[:, 1].max(initial=0), self._sentences[:, 1].max(initial=0))) + 1
+        of_sentences = np.repeat(np.arange(len(self), dtype=np.int64), self._sizes[:, _SENTENCES]) * longest
+        of_chunks = self.article_rows * longest
+        first = np.searchsorted(self._sentences[:, 0] + of_sentences, self._chunks[:, 0] + of_chunks)
+        last = np.searchsorted(self._sentences[:, 1] + of_sentences, self._chunks[:, 1] + of_chunks, side="right")
+        return np.stack([first, np.maximum(first, last)], axis=1)
+
+    def best_sentences(self, chunks: NDArray[np.int64], query: Vectors) -> Vectors:
+        """Give for some chunks the cosine of the nearest of their sentences to a query, -1 for one without any.
+
+        A heading says what comes, not what is: it counts only where a chunk holds nothing else.
+
+        Args:
+            chunks: Rows, shape (n,).
+            query: Shape (dimension,), unit length.
+
+        Returns:
+            Shape (n,), float32.
+        """
+        best = np.full(len(chunks), -1, dtype=np.float32)
+        spans = self._sentences_of_chunks[chunks]
+        sizes = spans[:, 1] - spans[:, 0]
+        held = sizes > 0
+        if held.any():
+            ends = np.cumsum(sizes[held])
+            rows = np.arange(ends[-1]) + np.repeat(spans[held, 0] - (ends - sizes[held]), sizes[held])
+            cosines = self.sentence_vectors[rows].astype(np.float32) @ query
+            cosines[self._sentences[rows, 2] == _HEADING] -= _BEHIND
+            nearest = np.maximum.reduceat(cosines, ends - sizes[held])
+            best[held] = np.where(nearest < -1, nearest + _BEHIND, nearest)
+        return best
+
     def copy_run(self, first: int, last: int, into: PassageFiles) -> None:
         """Write the articles from row `first` to before `last` into other files."""
         start, end = self._starts[first], self._starts[last]
         write(into.heads, memoryview(self._heads)[start[_HEAD] : end[_HEAD]])
         write(into.texts, memoryview(self._texts)[start[_TEXT] : end[_TEXT]])
         into.articles(self._sizes[first:last])
+        into.article_vectors(self.article_vectors[first:last])
         into.chunks(self._chunks[start[_CHUNKS] : end[_CHUNKS]])
         into.sentences(self._sentences[start[_SENTENCES] : end[_SENTENCES]])
         into.sentence_vectors(self.sentence_vectors[start[_SENTENCES] : end[_SENTENCES]])
@@ -215,6 +261,7 @@ class PassageFiles:
     heads: BinaryIO
     texts: BinaryIO
     articles: Append
+    article_vectors: Append
     chunks: Append
     sentences: Append
     sentence_vectors: Append
@@ -234,6 +281,7 @@ def passage_files(
             heads=stack.enter_context((folder / HEADS_FILE).open("wb")),
             texts=stack.enter_context((folder / TEXTS_FILE).open("wb")),
             articles=table(ARTICLES_FILE, articles, 4),
+            article_vectors=table(ARTICLE_VECTORS_FILE, articles, dimension, np.float16),
             chunks=table(CHUNKS_FILE, chunks, 2),
             sentences=table(SENTENCES_FILE, sentences, 4),
             sentence_vectors=table(SENTENCE_VECTORS_FILE, sentences, dimension, np.float16),
@@ -253,10 +301,18 @@ def write_passages(folder: Path, articles: Sequence[IndexedArticle], *, dimensio
             write(files.heads, head)
             write(files.texts, text)
             files.articles(np.array([[len(head), len(text), len(one.chunks), len(one.sentences)]]))
+            files.article_vectors(_mean(one.chunk_vectors))
             files.chunks(_table(2, [(c.span.start, c.span.end) for c in one.chunks]))
             rows = [(s.span.start, s.span.end, _KINDS.index(s.kind), s.block) for s in one.sentences]
             files.sentences(_table(4, rows))
             files.sentence_vectors(one.sentence_vectors)
+
+
+def _mean(vectors: HalfVectors) -> HalfVectors:
+    """Give the mean of some rows, shape (1, dimension): zeros for none."""
+    mean = vectors.astype(np.float32).sum(axis=0, keepdims=True) / max(len(vectors), 1)
+    halves: HalfVectors = mean.astype(np.float16)
+    return halves
 
 
 def _table(width: int, rows: Sequence[tuple[int, ...]]) -> Table:

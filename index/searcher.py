@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from index.embedding import Embedder, Vectors
 from index.errors import GenerationIncompatible
-from index.fusion import spread, weighted_sum
+from index.fusion import meaning, spread, weighted_sum, words
 from index.generation import Generation
 from ingest.article import Article, ArticleId, Chunk
 
@@ -56,7 +56,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class HitScores:
-    """What each side said of a hit: cosine in [-1, 1], BM25 from 0 up, and a reranker's score where one is set."""
+    """What each side said of a hit: `fusion.meaning` in [-1, 1], `fusion.words` from 0 up, and a reranker's score."""
 
     dense: float
     lexical: float
@@ -156,20 +156,25 @@ class Searcher:
         lexical = np.zeros(count, dtype=np.float32)
         candidates = np.empty(0, dtype=np.int64)
         if mode != "lexical":
-            rows, cosines = self.generation.dense.search(vector, CANDIDATES, allowed=allowed)
-            dense[rows] = cosines
-            candidates = rows
+            candidates, _ = self.generation.dense.search(vector, CANDIDATES, allowed=allowed)
         if mode != "dense":
-            scores = self.generation.lexical.scores(query)
-            if allowed is not None:
-                scores = np.where(allowed, scores, 0)
-            found = np.lexsort((np.arange(count), -scores))[:CANDIDATES]
-            found = found[scores[found] > 0]
-            candidates = np.union1d(candidates, found)
+            own = self.generation.lexical.scores(query)
+            scores = words(own, self.generation.article_lexical.scores(query), self.generation.article_rows)
+            # A chunk without any of the words is found for its meaning or not at all.
+            found = np.where(own > 0 if allowed is None else (own > 0) & allowed, scores, 0)
+            best = np.lexsort((np.arange(count), -found))[:CANDIDATES]
+            candidates = np.union1d(candidates, best[found[best] > 0])
             lexical[candidates] = scores[candidates]
-            if mode == "hybrid" and len(candidates):
-                dense[candidates] = self.generation.dense.vectors(candidates) @ vector
+        if mode != "lexical" and len(candidates):
+            dense[candidates] = self._meaning(candidates, vector)
         return dense, lexical
+
+    def _meaning(self, rows: NDArray[np.int64], vector: Vectors) -> NDArray[np.float32]:
+        passages = self.generation.passages
+        articles = passages.article_vectors[self.generation.article_rows[rows]].astype(np.float32)
+        return meaning(
+            self.generation.dense.vectors(rows) @ vector, passages.best_sentences(rows, vector), articles @ vector
+        )
 
     def _hit(self, row: int, score: float, scores: HitScores) -> Hit:
         article_row = int(self.generation.article_rows[row])

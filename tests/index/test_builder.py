@@ -178,18 +178,10 @@ class TestFirstBuild:
         untitled = ChunkingSettings(60, 12, with_title=False)
         Builder(catalog, watched, untitled).build(library(article("one", "Rain fell.", title="About Zanzibar")))
         assert watched.texts == ["Rain fell.", "Rain fell."]
-        lexical = current(catalog).value.lexical
-        assert lexical.scores("rain").max() > 0
-        assert lexical.scores("Zanzibar").max() == 0
-
-    def test_without_sentences_only_chunks_are_embedded(self, catalog, watched):
-        report = Builder(catalog, watched, CHUNKING, sentences=False).build(library(*ARTICLES))
         generation = current(catalog).value
-        assert report.built
-        assert generation.manifest.counts.sentences == 0
-        assert len(watched.texts) == generation.chunk_count == report.chunks_embedded
-        again = Builder(catalog, watched, CHUNKING).build(library(*ARTICLES))
-        assert (again.built, again.chunks_reused) == (True, 0)
+        for lexical in (generation.lexical, generation.article_lexical):
+            assert lexical.scores("rain").max() > 0
+            assert lexical.scores("Zanzibar").max() == 0
 
     def test_chunks_never_exceed_what_a_model_of_short_input_reads(self, tmp_path, embedder):
         """The settings ask for more than is left of 64 tokens beside the title."""
@@ -289,7 +281,7 @@ class TestNextBuild:
         one, other = current(stepwise).value, current(whole).value
         assert (one.name, other.name) == ("000003", "000001")
         # All but the vectors is the same to the byte; those may differ by the rounding of half floats.
-        for name in one.manifest.files.keys() - {"vectors.faiss", "sentence_vectors.npy"}:
+        for name in one.manifest.files.keys() - {"vectors.faiss", "sentence_vectors.npy", "article_vectors.npy"}:
             assert one.manifest.files[name] == other.manifest.files[name]
         assert one.manifest.articles == other.manifest.articles
         for question in ("Who spoke of the harbour?", "cracks in the dam", "漢字", "rye in 1905", "free entry"):

@@ -3,20 +3,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.fusion import spread, weighted_sum
+from index.fusion import meaning, spread, weighted_sum, words
 
 
 def test_the_sum_by_hand():
     fused = weighted_sum(np.array([0.8, 0.4, -0.2], dtype=np.float32), np.array([0, 6, 3], dtype=np.float32))
-    # 0.55 * 0.8/0.8; 0.55 * 0.4/0.8 + 0.45 * 6/6; 0.55 * 0 + 0.45 * 3/6
-    assert fused == pytest.approx([0.55, 0.725, 0.225])
+    # 0.6 * 0.8/0.8; 0.6 * 0.4/0.8 + 0.4 * 6/6; 0.6 * 0 + 0.4 * 3/6
+    assert fused == pytest.approx([0.6, 0.7, 0.2])
 
 
 def test_a_side_that_found_nothing_adds_nothing():
     zero = np.zeros(2, dtype=np.float32)
-    assert weighted_sum(np.array([0.5, 0.25], dtype=np.float32), zero) == pytest.approx([0.55, 0.275])
+    assert weighted_sum(np.array([0.5, 0.25], dtype=np.float32), zero) == pytest.approx([0.6, 0.3])
     assert weighted_sum(zero, zero).tolist() == [0, 0]
     assert weighted_sum(zero[:0], zero[:0]).tolist() == []
+
+
+def test_meaning_is_the_mean_of_three_cosines():
+    chunk, sentence, article = (np.array([value], dtype=np.float32) for value in (0.5, 0.8, -0.1))
+    assert meaning(chunk, sentence, article) == pytest.approx([0.4])
+
+
+def test_the_chunk_with_the_most_words_has_the_score_of_its_article():
+    chunks = np.array([2, 4, 0, 0, 3], dtype=np.float32)
+    articles = np.array([5, 1, 2], dtype=np.float32)
+    # Two chunks of the first article, one of the second without any of the words, two of the third.
+    found = words(chunks, articles, np.array([0, 0, 1, 2, 2]))
+    assert found == pytest.approx([5 * (0.7 + 0.3 * 2 / 4), 5, 0.7, 2 * 0.7, 2])
+    nothing = np.empty(0, dtype=np.float32)
+    assert words(nothing, nothing, np.empty(0, dtype=np.int64)).tolist() == []
 
 
 def test_one_article_does_not_take_all_places():

@@ -154,6 +154,23 @@ class TestContents:
             words = [generation.sentence(number).span.of(one.text) for number in rows]
             assert np.allclose(generation.sentence_vectors(rows), embedder.encode(words), atol=1e-3)
 
+    def test_an_article_has_the_mean_vector_of_its_chunks(self, generation):
+        for row in range(len(generation.articles)):
+            chunks = generation.dense.vectors(np.array(generation.chunks_of(row), dtype=np.int64))
+            assert np.allclose(generation.passages.article_vectors[row], chunks.mean(axis=0), atol=1e-3)
+
+    def test_the_nearest_sentence_of_a_chunk_is_told_and_headings_stand_back(self, generation, embedder):
+        everything = np.arange(generation.chunk_count)
+        # One of them is the very words of a heading.
+        for query in embedder.encode(["Before the vote", "First", "Who pays for the roof of the school?"]):
+            found = generation.passages.best_sentences(everything, query)
+            for row, cosine in zip(everything, found, strict=True):
+                inside = generation.sentences_in(int(generation.article_rows[row]), generation.chunk(row).span)
+                said = [number for number in inside if generation.sentence(number).kind != "heading"]
+                cosines = generation.sentence_vectors(said or inside) @ query
+                assert cosine == pytest.approx(cosines.max(), abs=1e-4)
+        assert generation.passages.best_sentences(everything[:0], query).shape == (0,)
+
     def test_the_manifest_says_what_the_generation_was_made_from(self, generation, embedder):
         manifest = generation.manifest
         assert manifest.embedding == EmbeddingRecord("all-MiniLM-L6-v2", embedder.model_sha256, 384, 254)
