@@ -130,7 +130,7 @@ def _cases(opened: QuestionSet, settings: Settings, embedder: Embedder, watch: W
             ranked = gather(asked, found.result, found.generation)
             step()
             if ranked:  # without evidence there is nothing to decide
-                cases.append(_case(opened.name, question, features(asked, ranked)))
+                cases.append(_case(opened.name, question, features(ranked)))
     return cases
 
 

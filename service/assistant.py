@@ -10,7 +10,8 @@ from datetime import date
 from index.generation import Generation
 from index.searcher import Filters, Mode, SearchResult
 from service.answering.answer import AnswererName
-from service.answering.extractive import ExtractiveAnswerer
+from service.answering.extractive import ExtractiveAnswerer, FoundPart
+from service.answering.parts import parts_of
 from service.answering.question import stand_alone
 from service.answering.reply import Reply, Timings, Turn
 from service.errors import ServiceError
@@ -23,12 +24,16 @@ class AnswererUnavailable(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search gave, for which question, standing alone, in which generation, in how many milliseconds."""
+    """What a search gave, for which question, standing alone, in which generation, in how many milliseconds.
+
+    `parts` has what was found for each thing that the question asks, if it asks several.
+    """
 
     question: str
     result: SearchResult
     generation: Generation
     search_ms: float
+    parts: tuple[FoundPart, ...] = ()
 
 
 class Assistant:
@@ -75,7 +80,18 @@ class Assistant:
             NoGeneration: There is no index yet.
         """
         until = _until(filters or Filters(), as_of)
-        return self.search(stand_alone(message, history), top_k=self._passages, mode=mode, filters=until)
+        question = stand_alone(message, history)
+        # What a message leans on is no part of what it asks.
+        parts = parts_of(question) if question == message.strip() else ()
+        searcher = self._live.searcher()
+        started = time.perf_counter()
+
+        def search(text: str) -> SearchResult:
+            return searcher.search(text, top_k=self._passages, mode=mode, filters=until)
+
+        result = search(question)
+        found = tuple(FoundPart(part, search(part.search)) for part in parts)
+        return Found(question, result, searcher.generation, _ms_since(started), found)
 
     def answer(self, found: Found, *, max_citations: int = 5) -> Reply:
         """Answer from what was found, in the generation that was searched: the second half of `ask`.
@@ -85,7 +101,9 @@ class Assistant:
             max_citations: Most citations of the answer, above 0.
         """
         started = time.perf_counter()
-        answer = self._extractive.answer(found.question, found.result, found.generation, max_citations=max_citations)
+        answer = self._extractive.answer(
+            found.question, found.result, found.generation, parts=found.parts, max_citations=max_citations
+        )
         answer_ms = _ms_since(started)
         return Reply(
             answer=answer,

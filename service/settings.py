@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         default=True, description="The article's title is embedded and searched with each of its chunks."
     )
     answer_passages: int = Field(default=12, ge=1, le=100, description="Chunks that an answer may draw on.")
-    answer_sentences: int = Field(default=4, ge=1, le=10, description="Most sentences of an extractive answer.")
+    answer_sentences: int = Field(default=5, ge=1, le=10, description="Most sentences of an extractive answer.")
     abstention_model: Path | None = Field(
         default=None, description="File of the model that decides when not to answer; none: the shipped one."
     )

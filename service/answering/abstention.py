@@ -88,33 +88,22 @@ class Decision:
 
 
 FEATURES: Mapping[str, str] = {
-    "cosine": "cosine of the best evidence to the question",
-    "coverage": "weighted share of the question's words that the best evidence holds",
-    "context": "the same with its title, heading and the sentence before",
-    "expected": "1 where the best evidence holds the kind of thing that is asked for",
-    "missing": "weighted share of the question's words that none of the first five pieces holds",
-    "margin": "by how much the best evidence outscores the next that does not overlap it",
+    "score": "score of the best evidence: words, meaning and the kind of thing that is asked for, joined",
+    "relevant": "largest cosine of the first five pieces of evidence to the question",
+    "meaning": "largest share of meaning that a passage has in common with it (`index.fusion.meaning`)",
 }
 
 
-def features(question: Question, ranked: Sequence[Evidence]) -> dict[str, float]:
+def features(ranked: Sequence[Evidence]) -> dict[str, float]:
     """Give what the model knows of some evidence.
 
     Args:
-        question: The question.
         ranked: All evidence, best first, at least one piece.
     """
-    best = ranked[0]
-    held = frozenset[str]().union(*(evidence.covered for evidence in ranked[:LOOKED_AT]))
-    apart = (e for e in ranked if e.article.id != best.article.id or not e.span.overlaps(best.span))
-    next_best = next(apart, None)
     return {
-        "cosine": best.cosine,
-        "coverage": best.coverage,
-        "context": best.context,
-        "expected": float(best.expected),
-        "missing": 1 - question.coverage(held),
-        "margin": best.score - (next_best.score if next_best else 0.0),
+        "score": ranked[0].score,
+        "relevant": max(evidence.cosine for evidence in ranked[:LOOKED_AT]),
+        "meaning": max(evidence.hit.scores.dense for evidence in ranked),
     }
 
 
@@ -128,7 +117,8 @@ def decide(question: Question, ranked: Sequence[Evidence], model: AbstentionMode
     """
     if not ranked or not question.weights:
         return Decision("no_relevant_passage", 0.0)
-    confidence = model.confidence(features(question, ranked))
-    if max(evidence.cosine for evidence in ranked[:LOOKED_AT]) < model.relevant:
+    found = features(ranked)
+    confidence = model.confidence(found)
+    if found["relevant"] < model.relevant:
         return Decision("no_relevant_passage", confidence)
     return Decision("not_stated" if confidence < model.threshold else None, confidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from service.answering.answer import AbstainReason, Answer, AnswerSentence, Citation
+from service.answering.answer import AbstainReason, Answer, AnswerSentence, Citation, Status
 from service.answering.evidence import Evidence
 
 # Cleaning takes native marks out of articles; one that came another way must not pass for ours.
@@ -17,14 +17,17 @@ _ABSTENTION: dict[AbstainReason, str] = {
     "premise_contradicted": "The articles say otherwise.",
 }
 
+_MISSING = "I found no sentence in the articles that clearly answers: {}?"
 
-def compose(chosen: Sequence[Evidence], *, sureness: float) -> Answer:
+
+def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[str] = ()) -> Answer:
     """Make the answer that says the chosen evidence and nothing else, each piece cited.
 
     Args:
         chosen: At least one piece, best first. Pieces of one article are said in the article's order, articles in
             the order of their best piece.
         sureness: How sure it is that they answer, in [0, 1].
+        missing: What the question asks besides and nothing answers, in its own words; the answer says so at its end.
     """
     sentences: list[AnswerSentence] = []
     citations: list[Citation] = []
@@ -46,7 +49,10 @@ def compose(chosen: Sequence[Evidence], *, sureness: float) -> Answer:
         )
         citations.append(cite(evidence, number))
         text += f"{words} [{number}]"
-    return Answer("answered", text, tuple(sentences), tuple(citations), confidence=sureness)
+    for words in missing:
+        text += f" {_MISSING.format(words)}"
+    status: Status = "partial" if missing else "answered"
+    return Answer(status, text, tuple(sentences), tuple(citations), confidence=sureness)
 
 
 def abstain(reason: AbstainReason, nearest: Sequence[Evidence], *, sureness: float) -> Answer:

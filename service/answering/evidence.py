@@ -17,13 +17,14 @@ from index.searcher import Hit, SearchResult
 from ingest.article import Article, Span
 from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
 
-COSINE_WEIGHT = 1.0
-COVERAGE_WEIGHT = 0.65
-CONTEXT_WEIGHT = 1.25
-EXPECTED_WEIGHT = 0.3
-PASSAGE_WEIGHT = 0.9
-LIST_WEIGHT = 0.2
-"""Fitted on the tune halves of the shipped set and of XQuAD, and rounded (docs/measurements.md)."""
+COSINE_WEIGHT = 4.8
+COVERAGE_WEIGHT = 1.4
+CONTEXT_WEIGHT = 4.8
+EXPECTED_WEIGHT = 1.9
+PASSAGE_WEIGHT = 3.8
+MEANING_WEIGHT = 3.1
+LEAD_WEIGHT = 1.4
+"""Fitted so that the softmax of the scores is how likely each piece is right, and rounded (docs/answers.md)."""
 
 HEADING_WITHIN = 12
 """A heading is looked for this many sentences up."""
@@ -37,6 +38,7 @@ _UNQUOTABLE = re.compile(
     r"|<\s*[a-z/!]|&(?:lt|#0*60|#x0*3c);|/\w+>|\]\s*[(\[]|!\[",
     re.IGNORECASE,
 )
+_DEFINES = re.compile(r"(?P<subject>[^.!?\n]{2,120}?)\s(?:is|are|was|were|refers to)\s(?:an?|the|one)\s", re.IGNORECASE)
 # Words that ask, and say nothing of what is asked about.
 _ASKING = frozenset(terms("tell name list say said says please many much long give given exactly according happen"))
 
@@ -73,7 +75,9 @@ class Evidence:
     """A sentence or a whole list of an article, as a possible part of the answer.
 
     `cosine` is to the question; `coverage` the weighted share of the question's terms in its own words, `context`
-    the same with the title, the heading and the sentence before; `score` joins them and orders the evidence.
+    the same with the title, the heading and the sentence before; `expected`, in [0, 1], how far it holds the kind of
+    thing that is asked for; `score` joins them with those of the passage and orders the evidence. Scores of one
+    question are logits: their softmax is how likely each piece is the right one.
     """
 
     hit: Hit
@@ -81,7 +85,7 @@ class Evidence:
     cosine: float
     coverage: float
     context: float
-    expected: bool
+    expected: float
     is_list: bool
     covered: frozenset[str]
     vector: Vectors
@@ -190,7 +194,8 @@ def _score(question: Question, query_vector: Vectors, hit: Hit, unit: _Unit, gen
         + CONTEXT_WEIGHT * context
         + EXPECTED_WEIGHT * expected
         + PASSAGE_WEIGHT * hit.score
-        + (LIST_WEIGHT if question.several else -LIST_WEIGHT) * unit.is_list
+        + MEANING_WEIGHT * hit.scores.dense
+        + LEAD_WEIGHT * _lead(question, hit, unit, generation)
     )
     return Evidence(
         hit=hit,
@@ -204,6 +209,24 @@ def _score(question: Question, query_vector: Vectors, hit: Hit, unit: _Unit, gen
         vector=vector,
         score=score,
     )
+
+
+def _lead(question: Question, hit: Hit, unit: _Unit, generation: Generation) -> float:
+    """Give 1 for the first sentence of an article, falling to 0, where the main thing is said first.
+
+    That is where it is asked what something is, and in an entry of an encyclopedia ("Lake Orlo is a …").
+    """
+    first = generation.sentences_of(hit.article_row).start
+    if question.expectation != "definition" and not _is_entry(hit.article):
+        return 0.0
+    return 1 / (1 + unit.rows.start - first)
+
+
+def _is_entry(article: Article) -> bool:
+    """Tell whether an article begins by saying what the thing in its title is."""
+    opening = _DEFINES.match(article.text)
+    named = _title_terms(article.title)
+    return opening is not None and article.title_source != "lead" and bool(named & set(terms(opening["subject"])))
 
 
 def _context_terms(hit: Hit, unit: _Unit, generation: Generation) -> frozenset[str]:

@@ -1,63 +1,122 @@
-"""What kind of thing a question asks for, and whether a sentence holds one."""
+"""What kind of thing a question asks for, and how well a sentence holds one.
+
+English only: rules over the words of question and sentence, no model. Where they do not see what is asked for, the
+kind is `any` and every sentence holds it.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-Expectation = Literal["person", "time", "number", "place", "reason", "quotation", "any"]
+Expectation = Literal[
+    "person",
+    "time",
+    "duration",
+    "number",
+    "money",
+    "share",
+    "place",
+    "reason",
+    "manner",
+    "quotation",
+    "definition",
+    "any",
+]
 
 _MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december|"
     "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
 )
 _WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+_COUNTS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
+    "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?|millions?|"
+    "billions?"
+)
+_AMOUNT = rf"(?:\d[\d,.]*|\b(?:{_COUNTS})\b)"
+_PERIODS = "seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|quarters?|years?|decades?|centur(?:y|ies)"
+_MONEY = (
+    rf"[$€£¥]\s?\d|\b(?:US|C|A|CA)\$|{_AMOUNT}[\w\s,.-]{{0,12}}?\b"
+    r"(?:dollars?|euros?|pounds?|crowns?|francs?|yen|yuan|cents?|pence|rupees?|pesos?|kron[ae]r?)\b"
+)
+_SHARE = (
+    rf"{_AMOUNT}\s?(?:%|\bper ?cent\b|\bpercentage\b|\bpoints?\b)|%"
+    r"|\b(?:half|third|quarter|fifth|two thirds|majority)\b|\b\w+ (?:out of|of every|in every) \w+"
+)
 
 _THINGS_THAT_ACT = (
-    "person|minister|ministers|president|leader|mayor|director|scientist|professor|economist|company|firm|"
-    "organi[sz]ation|club|team"
+    "person|people|man|woman|ministers?|presidents?|leaders?|mayors?|directors?|scientists?|professors?|economists?|"
+    "compan(?:y|ies)|firms?|organi[sz]ations?|clubs?|teams?|actor|actress|author|singer|player|coach|governor|"
+    "judge|officials?|politicians?|part(?:y|ies)|group|union|bank|agency|countr(?:y|ies)"
 )
-_PLACES = "city|town|country|countries|place|region|street|station|port|river"
-_SAID = "said|says|told|called|described|warned|argued|claimed"
+_PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
+_SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
+_IS = r"(?:is|are|was|were|'s|’s)"
 
 # The first that matches decides: "how many years" is a number, "which year" a time.
 _ASKS: tuple[tuple[str, Expectation], ...] = (
-    (r"\bhow (?:many|much|high|large|big|old|far|tall|deep|fast)\b", "number"),
-    (r"\b(?:what|which) (?:percentage|share|proportion|number|amount|rate|price)\b|\bcosts?\b", "number"),
-    (r"\b(?:what|which) (?:\w+ )?(?:year|month|day|date|time|week|weekends?|weekday|hour)\b", "time"),
-    (r"\bwhen\b|\bhow (?:long|soon)\b|\bdeadline\b", "time"),
-    (rf"\bwho (?:{_SAID})\b|\bwhat did .{{1,60}} (?:say|call|tell|argue)\b", "quotation"),
+    (r"\b(?:what|which) (?:percentage|share|proportion|percent|fraction)\b|\bhow many per ?cent\b", "share"),
+    (r"\bby (?:what|how much)\b|\b(?:what|which|how high)\b.{0,40}\b(?:rate|tariff|dut(?:y|ies))\b", "share"),
+    (
+        r"\bhow much\b.{0,60}\b(?:costs?|pay|paid|spend|spent|charge|money|worth|earn|fine|price|toll)\b"
+        r"|\b(?:what|which)\b.{0,30}\b(?:price|cost|salary|budget|fine|fee|sum|revenue|penalty)\b|\bcosts?\b",
+        "money",
+    ),
+    (r"\bhow long\b(?! (?:is|are|was|were) the (?:river|bridge|wall|tunnel|road|pier|line|coast))", "duration"),
+    (r"\bhow (?:many|much|high|large|big|old|far|tall|deep|fast|long|wide|heavy|often|strong|cold|hot)\b", "number"),
+    (r"\b(?:what|which) (?:number|amount|size|height|age|speed|population|score)\b", "number"),
+    (r"\b(?:what|which) (?:\w+ )?(?:year|month|day|date|time|week|weekends?|weekday|hour|season|century)s?\b", "time"),
+    (r"\bwhen\b|\bhow soon\b|\bsince what\b|\bdeadline\b|\bat what (?:hours?|times?)\b", "time"),
+    (rf"\bwho (?:{_SAID})\b|\bwhat (?:did|does|do) .{{1,60}} (?:say|call|tell|argue|think)\b", "quotation"),
     (rf"\bwho(?:m|se)?\b|\b(?:which|what) (?:\w+ )?(?:{_THINGS_THAT_ACT})\b", "person"),
     (rf"\bwhere\b|\b(?:which|what) (?:\w+ )?(?:{_PLACES})\b", "place"),
-    (r"\bwhy\b|\bwhat (?:is|was) the reason\b|\bwhat caused\b", "reason"),
+    (r"\bwhy\b|\bwhat (?:is|was|were|are) the (?:reasons?|causes?|grounds)\b|\bwhat (?:caused|led|made)\b", "reason"),
+    (rf"^\W*what(?:{_IS}| {_IS}) (?:an? |the )?[\w’' .-]{{2,40}}\W*$|\bwhat does [\w’' .-]+ mean\b", "definition"),
+    (r"^\W*(?:and )?how (?:did|does|do|is|are|was|were|can|could|will|would)\b", "manner"),
 )
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|"
-    r"half|third|quarter|twice|double|percent)\b",
-    re.I,
+_ASKS_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _ASKS)
+
+_TIME = (
+    rf"\b(?:{_MONTHS})\b\.?(?: \d{{1,2}}\b)?|\b(?:{_WEEKDAYS})\b|\b(?:1[0-9]|20)\d\ds?\b|"
+    r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b(?:today|tomorrow|yesterday|tonight|noon|midnight)\b"
 )
-_TIME = re.compile(
-    rf"\b(?:{_MONTHS})\b\.?|\b(?:{_WEEKDAYS})\b|\b(?:1[5-9]|20)\d\d\b|\b\d{{1,2}}(?::\d\d)? ?[ap]\.?m\b|"
-    r"\b(?:today|tomorrow|yesterday|weeks?|months?|years?|days|hours|minutes|spring|summer|autumn|winter)\b",
-    re.I,
+_TIME_PERIOD = (
+    rf"\b(?:last|next|this|past|every|each|in|within|after|before|for|of) (?:\w+ ){{0,2}}(?:{_PERIODS})\b"
+    r"|\b(?:spring|summer|autumn|winter|weekend)\b"
 )
 # Two capitalised words in a row, or one that does not open the sentence.
-_NAME = re.compile(r"\b[A-Z][\w’'-]+ [A-Z][\w’'-]+|(?<=[a-z,] )[A-Z][\w’'-]+")
-_REASON = re.compile(
-    r"\b(?:because|since|due to|as a result|in order to|so that|to avoid|after|over|owing|caused|reason)\b", re.I
-)
-_QUOTATION = re.compile(
-    r"[“”\"]|\b(?:said|says|told|called|according|argue[ds]|noted|added|warned|described|wrote|stressed)\b", re.I
-)
+_NAME = r"\b[A-Z][\w’'-]+ (?:(?:of|de|van|von|al|bin) )?[A-Z][\w’'-]+|(?<=[a-z,;:] )[A-Z][\w’'-]+"
+_LOCATED = r"\b(?:in|at|near|on|from|to|off|outside|across|between|through|around) (?:the )?[A-Z][\w’'-]+"
 
-_HOLDS: dict[Expectation, re.Pattern[str]] = {
-    "number": _NUMBER,
-    "time": _TIME,
-    "person": _NAME,
-    "place": _NAME,
-    "reason": _REASON,
-    "quotation": _QUOTATION,
+# For each kind, what shows it, and what may.
+_HOLDS: dict[Expectation, tuple[str, str]] = {
+    "number": (_AMOUNT, r"\b(?:half|third|quarter|twice|double|no|none|several|both|single)\b"),
+    "money": (_MONEY, _AMOUNT),
+    "share": (_SHARE, _AMOUNT),
+    "duration": (rf"{_AMOUNT}[\s-](?:and a half )?(?:{_PERIODS})\b|\b(?:since|until|till)\b", _TIME),
+    "time": (_TIME, _TIME_PERIOD),
+    "person": (_NAME, r"\b(?:minister|president|mayor|director|company|police|government|officials?)\b"),
+    "place": (_LOCATED, _NAME),
+    "reason": (
+        r"\b(?:because|since|due to|as a result|in order to|so that|so as to|to avoid|owing to|caused by|reasons?"
+        r"|therefore|thanks to|on account of|blam\w+|argu\w+ that|on the grounds)\b",
+        r"\b(?:after|over|for|as|to|would|cause[ds]?|led)\b",
+    ),
+    "manner": (r"\b(?:by|through|via|using|with|thanks to|means of)\b", r"\b(?:when|after|because|as)\b"),
+    "quotation": (
+        r"[“”\"]|\b(?:said|says|told|according|argue[ds]|noted|added|warned|described|wrote|stressed|claimed)\b",
+        r"\b(?:called|calls|considers?|believes?|thinks?|doubts?|expects?|wants?)\b",
+    ),
+    "definition": (
+        r"^.{3,90}?\b(?:is|are|was|were|means?|refers? to|stands for|denotes?)\b"
+        r" (?:also |often |usually )?(?:an?|the|one|any)\b",
+        r"\b(?:is|are|was|were|called|known as|means?)\b",
+    ),
 }
+_CASED = ("person", "place")
 
 _PLURAL = re.compile(
     r"\b(?:which|what|list|name|all)(?: \w+){0,3}? (?!is\b|was\b|has\b|does\b|this\b)\w{2,}(?<!s)s\b"
@@ -66,10 +125,26 @@ _PLURAL = re.compile(
     re.I,
 )
 
+PERHAPS = 0.5
+"""How far a sentence holds what is asked for if only its weaker signs are there."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    sure: re.Pattern[str]
+    perhaps: re.Pattern[str]
+
+
+_SIGNS = {
+    kind: _Signs(*(re.compile(pattern, 0 if kind in _CASED else re.IGNORECASE) for pattern in patterns))
+    for kind, patterns in _HOLDS.items()
+}
+
+
+@lru_cache(maxsize=1000)
 def expectation_of(question: str) -> Expectation:
     """Tell what kind of thing a question asks for; `any` where its words do not say."""
-    return next((kind for pattern, kind in _ASKS if re.search(pattern, question, re.IGNORECASE)), "any")
+    return next((kind for pattern, kind in _ASKS_COMPILED if pattern.search(question)), "any")
 
 
 def asks_for_several(question: str) -> bool:
@@ -77,13 +152,17 @@ def asks_for_several(question: str) -> bool:
     return bool(_PLURAL.search(question))
 
 
-def holds(expectation: Expectation, words: str, question: str) -> bool:
-    """Tell whether a sentence holds a thing of the kind that is asked for and that the question does not name itself.
+def holds(expectation: Expectation, words: str, question: str) -> float:
+    """Tell how far a sentence holds a thing of the kind that is asked for and that the question does not name itself.
 
-    True for `any`.
+    Returns:
+        1 where it does, `PERHAPS` where only weaker signs are there, else 0; 1 for `any`.
     """
-    pattern = _HOLDS.get(expectation)
-    if pattern is None:
-        return True
+    signs = _SIGNS.get(expectation)
+    if signs is None:
+        return 1.0
     asked = question.casefold()
-    return any(match.group().casefold() not in asked for match in pattern.finditer(words))
+    for pattern, worth in ((signs.sure, 1.0), (signs.perhaps, PERHAPS)):
+        if any(match.group().casefold() not in asked for match in pattern.finditer(words)):
+            return worth
+    return 0.0

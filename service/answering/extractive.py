@@ -3,54 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
 
 from index.generation import Generation
 from index.searcher import SearchResult
-from service.answering.abstention import AbstentionModel, decide
+from service.answering.abstention import AbstentionModel, Decision, decide
 from service.answering.answer import Answer
 from service.answering.composition import abstain, compose
 from service.answering.evidence import Evidence, Question, gather
+from service.answering.parts import Part
 
 NEAREST = 3
 """Passages shown with an abstention."""
 
-CLOSE = 0.75
-"""A further sentence must reach this share of the best one's score (docs/measurements.md)."""
+ENOUGH = 0.7
+"""Evidence is said until the right one is among it with this probability (docs/answers.md)."""
 
-ADDS = 0.1
-"""And it must hold at least this share of the question's terms that none before it held."""
+WORTH = 0.1
+"""And as long as a piece is at least this share as likely as the best one."""
 
 SAME = 0.9
 """From this cosine on, two sentences say the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPart:
+    """One of the things that a question asks, with what was found for it."""
+
+    part: Part
+    result: SearchResult
+
+
 class ExtractiveAnswerer:
     """Picks sentences out of the passages found. Deterministic; safe to use from several threads."""
 
-    def __init__(self, abstention: AbstentionModel, *, max_sentences: int = 4) -> None:
+    def __init__(self, abstention: AbstentionModel, *, max_sentences: int = 5) -> None:
         self._abstention = abstention
         self._max_sentences = max_sentences
 
-    def answer(self, question: str, result: SearchResult, generation: Generation, *, max_citations: int = 5) -> Answer:
+    def answer(
+        self,
+        question: str,
+        result: SearchResult,
+        generation: Generation,
+        *,
+        parts: Sequence[FoundPart] = (),
+        max_citations: int = 5,
+    ) -> Answer:
         """Answer from the hits of a search, or abstain.
 
         Args:
             question: The question, standing alone.
             result: What was found for it.
             generation: The generation that was searched.
+            parts: What the question asks, where it asks several things: each is answered, or said to be missing.
             max_citations: Most citations, above 0; each sentence or list takes one.
         """
+        most = min(self._max_sentences, max_citations)
+        whole = self._judge(question, result, generation)
+        if len(parts) < 2 or most < len(parts):
+            return self._one(whole, most)
+        judged = [self._judge(one.part.search, one.result, generation) for one in parts]
+        answered = [one for one in judged if one.decision.reason is None]
+        if not answered:
+            return self._one(whole, most)
+        chosen = _in_turns([choose(one.question, one.ranked, most=most) for one in answered], most)
+        missing = [one.part.words for one, said in zip(parts, judged, strict=True) if said.decision.reason is not None]
+        return compose(chosen, sureness=min(one.decision.confidence for one in answered), missing=missing)
+
+    def _judge(self, question: str, result: SearchResult, generation: Generation) -> _Judged:
         asked = Question.read(question, generation)
         ranked = gather(asked, result, generation)
-        decision = decide(asked, ranked, self._abstention)
+        return _Judged(asked, ranked, decide(asked, ranked, self._abstention))
+
+    def _one(self, judged: _Judged, most: int) -> Answer:
+        decision = judged.decision
         if decision.reason is not None:
-            return abstain(decision.reason, _nearest(ranked), sureness=decision.confidence)
-        chosen = choose(asked, ranked, most=min(self._max_sentences, max_citations))
-        return compose(chosen, sureness=decision.confidence)
+            return abstain(decision.reason, _nearest(judged.ranked), sureness=decision.confidence)
+        return compose(choose(judged.question, judged.ranked, most=most), sureness=decision.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    question: Question
+    ranked: Sequence[Evidence]
+    decision: Decision
+
+
+def _in_turns(chosen: Sequence[Sequence[Evidence]], most: int) -> list[Evidence]:
+    """Take the best of each part, then the second of each, until there are enough; nothing twice."""
+    taken: list[Evidence] = []
+    for turn in zip_longest(*chosen):
+        for evidence in turn:
+            if evidence is not None and len(taken) < most and not any(_repeats(evidence, other) for other in taken):
+                taken.append(evidence)
+    return taken
 
 
 def choose(question: Question, ranked: Sequence[Evidence], *, most: int) -> list[Evidence]:
-    """Pick the evidence to say: the best, then what adds to it.
+    """Pick the evidence to say: as much as it takes that the right one is probably among it.
 
     Args:
         question: The question.
@@ -60,20 +114,26 @@ def choose(question: Question, ranked: Sequence[Evidence], *, most: int) -> list
     Returns:
         At least one piece, best first; none repeats or holds another.
     """
-    chosen = [ranked[0]]
     if question.several and ranked[0].is_list:
-        return chosen  # a list that was asked for is the whole answer
-    covered = set(ranked[0].covered)
-    for evidence in ranked[1:]:
-        if len(chosen) == most:
+        return [ranked[0]]  # a list that was asked for is the whole answer
+    odds = likelihoods(ranked)
+    chosen: list[Evidence] = []
+    reached = 0.0
+    for evidence, likely in zip(ranked, odds, strict=True):
+        if len(chosen) == most or reached >= ENOUGH or likely < WORTH * odds[0]:
             break
-        if any(_repeats(evidence, other) for other in chosen):
-            continue
-        adds = question.coverage(covered | evidence.covered) - question.coverage(covered)
-        if evidence.score >= CLOSE * ranked[0].score and adds >= ADDS:
+        reached += likely
+        if not any(_repeats(evidence, other) for other in chosen):
             chosen.append(evidence)
-            covered |= evidence.covered
     return chosen
+
+
+def likelihoods(ranked: Sequence[Evidence]) -> list[float]:
+    """Give for each piece of evidence the probability that it is the right one, if one of them is: they sum to 1."""
+    scores = np.array([evidence.score for evidence in ranked], dtype=np.float64)
+    powers = np.exp(scores - scores.max())
+    likely: list[float] = (powers / powers.sum()).tolist()
+    return likely
 
 
 def _repeats(one: Evidence, other: Evidence) -> bool:

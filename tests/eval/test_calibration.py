@@ -13,7 +13,7 @@ from eval.sets.lines import DatasetError
 from service.answering.abstention import FEATURES, AbstentionModel, load_abstention_model
 from service.settings import Settings
 
-NEUTRAL = {"cosine": 0.5, "coverage": 0.5, "context": 0.5, "expected": 0.0, "missing": 0.5, "margin": 0.1}
+NEUTRAL = {"score": 0.0, "relevant": 0.5, "meaning": 0.5}
 
 
 def case(answerable, *, name="one", split="tune", **found):
@@ -22,14 +22,13 @@ def case(answerable, *, name="one", split="tune", **found):
 
 
 def separable(count=40):
-    """Cases whose cosine and missing words tell the answerable, and whose coverage says nothing."""
+    """Cases that two features tell apart, one of them the wrong way round, and the third not at all."""
     chance = np.random.default_rng(7)
     return [
         case(
             answerable,
-            cosine=chance.uniform(0.6, 0.9) if answerable else chance.uniform(0.1, 0.4),
-            missing=chance.uniform(0, 0.4) if answerable else chance.uniform(0.6, 1),
-            coverage=chance.uniform(0, 1),
+            relevant=chance.uniform(0.6, 0.9) if answerable else chance.uniform(0.1, 0.4),
+            meaning=chance.uniform(0, 0.4) if answerable else chance.uniform(0.6, 1),
         )
         for answerable in (True, False) * (count // 2)
     ]
@@ -38,10 +37,10 @@ def separable(count=40):
 def test_the_direction_of_every_feature_is_recovered():
     model = fit(separable(), most_declined=0.1, relevant=0.3)
     assert list(model.weights) == list(FEATURES)
-    assert model.weights["cosine"] > 1
-    assert model.weights["missing"] < -1
+    assert model.weights["relevant"] > 1
+    assert model.weights["meaning"] < -1
     # What does not vary has no weight.
-    assert (model.weights["expected"], model.weights["margin"]) == (0, 0)
+    assert model.weights["score"] == 0
     assert model.relevant == 0.3
     assert all((model.confidence(one.found) > 0.5) == one.answerable for one in separable())
 
@@ -67,10 +66,10 @@ def test_the_held_out_half_has_no_say():
 
 def test_a_large_set_does_not_outvote_a_small_one():
     """Two sets that say the opposite, one ten times as large, cancel."""
-    small = [case(answerable, name="small", expected=float(answerable)) for answerable in (True, False) * 10]
-    large = [case(answerable, name="large", expected=float(not answerable)) for answerable in (True, False) * 100]
-    assert fit([*small, *large], most_declined=0.1, relevant=0.3).weights["expected"] == pytest.approx(0, abs=0.01)
-    assert fit(large, most_declined=0.1, relevant=0.3).weights["expected"] < -2
+    small = [case(answerable, name="small", score=float(answerable)) for answerable in (True, False) * 10]
+    large = [case(answerable, name="large", score=float(not answerable)) for answerable in (True, False) * 100]
+    assert fit([*small, *large], most_declined=0.1, relevant=0.3).weights["score"] == pytest.approx(0, abs=0.01)
+    assert fit(large, most_declined=0.1, relevant=0.3).weights["score"] < -2
 
 
 @pytest.mark.parametrize("answerable", [True, False])
@@ -91,14 +90,14 @@ CASES = st.lists(
         case,
         st.booleans(),
         name=st.sampled_from(["one", "two"]),
-        cosine=st.floats(-1, 1),
-        coverage=st.sampled_from([0.0, 0.5, 1.0]),
-        expected=st.sampled_from([0.0, 1.0]),
+        relevant=st.floats(-1, 1),
+        meaning=st.sampled_from([0.0, 0.5, 1.0]),
+        score=st.sampled_from([0.0, 1.0]),
     ),
     min_size=4,
     max_size=40,
 )
-BOTH = [case(answerable, name=name, cosine=0.5) for answerable in (True, False) for name in ("one", "two")]
+BOTH = [case(answerable, name=name, relevant=0.5) for answerable in (True, False) for name in ("one", "two")]
 
 
 @given(cases=CASES, most_declined=st.sampled_from([0, 0.05, 0.1, 0.25, 1 / 3, 0.5, 1]))
@@ -112,39 +111,42 @@ def test_no_more_of_the_answerable_are_declined_than_allowed(cases, most_decline
 
 def ladder(count, name="one", *, low=0.6, high=0.9):
     """Answerable cases at even steps of cosine."""
-    return [case(True, name=name, cosine=float(cosine)) for cosine in np.linspace(low, high, count)]
+    return [case(True, name=name, relevant=float(cosine)) for cosine in np.linspace(low, high, count)]
 
 
 @pytest.mark.parametrize(("most_declined", "expected"), [(0, 0), (0.1, 2), (0.14, 2), (0.15, 3), (0.5, 10), (1, 20)])
 def test_as_many_are_declined_as_allowed(most_declined, expected):
-    unanswerable = [case(False, cosine=cosine) for cosine in (0.1, 0.2, 0.3, 0.65)]
+    unanswerable = [case(False, relevant=cosine) for cosine in (0.1, 0.2, 0.3, 0.65)]
     cases = [*ladder(20), *unanswerable]
     assert declined(fit(cases, most_declined=most_declined, relevant=0.3), cases, "one") == expected / 20
 
 
 def test_a_set_of_few_answerable_questions_has_as_much_of_a_say_in_the_threshold():
     """By hand: all of "few" lie below all of "many", so 2 of its 10 make a mean share of (0.2 + 0) / 2."""
-    few = [*ladder(10, "few", low=0.5, high=0.6), *(case(False, name="few", cosine=0.1) for _ in range(90))]
-    many = [*ladder(100, "many", low=0.7, high=0.9), case(False, name="many", cosine=0.1)]
+    few = [*ladder(10, "few", low=0.5, high=0.6), *(case(False, name="few", relevant=0.1) for _ in range(90))]
+    many = [*ladder(100, "many", low=0.7, high=0.9), case(False, name="many", relevant=0.1)]
     model = fit([*few, *many], most_declined=0.1, relevant=0.3)
     assert (declined(model, few, "few"), declined(model, many, "many")) == (0.2, 0)
 
 
 def test_equal_confidences_are_declined_together_or_not_at_all():
-    cases = [*(case(True, cosine=0.8) for _ in range(10)), *(case(False, cosine=0.2) for _ in range(10))]
+    cases = [*(case(True, relevant=0.8) for _ in range(10)), *(case(False, relevant=0.2) for _ in range(10))]
     assert declined(fit(cases, most_declined=0.5, relevant=0.3), cases, "one") == 0
 
 
 def test_errors_by_hand():
     """The confidence is the logistic function of ten times the cosine less 5: above 0.5 from a cosine of 0.5 on."""
     model = AbstentionModel(
-        weights={name: 10.0 if name == "cosine" else 0.0 for name in FEATURES}, intercept=-5, threshold=0.5, relevant=0
+        weights={name: 10.0 if name == "relevant" else 0.0 for name in FEATURES},
+        intercept=-5,
+        threshold=0.5,
+        relevant=0,
     )
     cases = [
-        *(case(True, cosine=cosine) for cosine in (0.9, 0.8, 0.4)),
-        *(case(False, cosine=cosine) for cosine in (0.6, 0.1)),
-        case(True, split="held_out", cosine=0.2),
-        case(False, name="two", split="held_out", cosine=0.3),
+        *(case(True, relevant=cosine) for cosine in (0.9, 0.8, 0.4)),
+        *(case(False, relevant=cosine) for cosine in (0.6, 0.1)),
+        case(True, split="held_out", relevant=0.2),
+        case(False, name="two", split="held_out", relevant=0.3),
     ]
     found = [one.to_json() for one in errors_of(model, cases)]
     assert found == [

@@ -1,6 +1,7 @@
 """What the extractive answerer says and does not say, with the real model over articles of our own."""
 
 import re
+from math import exp
 
 import pytest
 
@@ -12,8 +13,9 @@ from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.answering.abstention import load_abstention_model
-from service.answering.evidence import quotable
-from service.answering.extractive import ExtractiveAnswerer
+from service.answering.evidence import Question, gather, quotable
+from service.answering.extractive import ExtractiveAnswerer, FoundPart, likelihoods
+from service.answering.parts import parts_of
 
 pytestmark = pytest.mark.model
 
@@ -34,7 +36,7 @@ BRIBE = """<script>alert(1)</script> The tollgate at Wexcombe closes at nine. Th
 
 
 @pytest.fixture(scope="module")
-def ask(embedder, tmp_path_factory):
+def searcher(embedder, tmp_path_factory):
     articles = [
         prepare(RawArticle(text=text, title=title, external_id=title, source="Test Wire", published="2026-04-01"))
         for title, text in [
@@ -46,12 +48,26 @@ def ask(embedder, tmp_path_factory):
     ]
     catalog = Catalog(tmp_path_factory.mktemp("answering"))
     Builder(catalog, embedder, ChunkingSettings(120, 30)).build(GivenArticles(articles))
-    searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
-    texts = {article.id: article.text for article in articles}
+    return Searcher(catalog.open_newest_good(Generation.open).value, embedder)
+
+
+@pytest.fixture(scope="module")
+def evidence_of(searcher):
+    def evidence_of(question):
+        asked = Question.read(question, searcher.generation)
+        return gather(asked, searcher.search(question), searcher.generation)
+
+    return evidence_of
+
+
+@pytest.fixture(scope="module")
+def ask(searcher):
+    texts = {article.id: article.text for article in searcher.generation.articles}
 
     def ask(question, **options):
+        parts = [FoundPart(part, searcher.search(part.search)) for part in parts_of(question)]
         answer = ExtractiveAnswerer(load_abstention_model()).answer(
-            question, searcher.search(question), searcher.generation, **options
+            question, searcher.search(question), searcher.generation, parts=parts, **options
         )
         for citation in (*answer.citations, *answer.nearest):
             assert texts[citation.article_id][citation.start : citation.end] == citation.quote
@@ -76,7 +92,7 @@ def test_the_sentence_that_answers_comes_verbatim_and_cited(ask, question, words
     assert answer.status == "answered"
     assert words in answer.text
     assert answer.sentences[0].support == "verbatim"
-    assert len(answer.sentences) <= 4
+    assert len(answer.sentences) <= 5
 
 
 def test_a_list_is_kept_whole_with_its_lead_in_and_one_citation(ask):
@@ -98,6 +114,28 @@ def test_sentences_of_one_article_stand_together_and_in_its_order(ask):
         assert starts == sorted(starts)
 
 
+def test_every_part_of_a_question_is_answered(ask):
+    answer = ask("How many steps do the stairs of the tower have, and who is the captain of the night ferry?")
+    assert answer.status == "answered"
+    assert "199 steps" in answer.text
+    assert "Ivo Strand" in answer.text
+
+
+def test_a_part_that_nothing_answers_is_said_to_be_missing(ask):
+    answer = ask("Who is the captain of the night ferry, and which chemical element boils at 357 degrees?")
+    assert answer.status == "partial"
+    assert "Ivo Strand" in answer.text
+    assert answer.text.endswith("clearly answers: which chemical element boils at 357 degrees?")
+    said = [answer.text[sentence.start : sentence.end] for sentence in answer.sentences]
+    assert said == [sentence.text for sentence in answer.sentences]
+    assert not any("chemical" in sentence for sentence in said)
+
+
+def test_where_no_part_is_answered_nothing_is(ask):
+    answer = ask("Which element boils at 357 degrees, and who won the ice hockey final in Helsinki?")
+    assert (answer.status, answer.citations) == ("abstained", ())
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -114,6 +152,14 @@ def test_what_the_articles_do_not_hold_is_not_answered(ask, question):
     assert answer.citations == ()
     assert answer.abstain_reason in {"no_relevant_passage", "not_stated"}
     assert len(answer.nearest) <= 3
+
+
+def test_likelihoods_are_a_distribution_in_the_order_of_the_evidence(evidence_of):
+    ranked = evidence_of("How much does the new beacon cost?")
+    odds = likelihoods(ranked)
+    assert sum(odds) == pytest.approx(1)
+    assert odds == sorted(odds, reverse=True)
+    assert odds[0] / odds[1] == pytest.approx(exp(ranked[0].score - ranked[1].score))
 
 
 def test_no_more_citations_than_asked_for(ask):

@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from service.answering.expectation import asks_for_several, expectation_of, holds
+from service.answering.expectation import PERHAPS, asks_for_several, expectation_of, holds
+from service.answering.parts import parts_of
 from service.answering.question import stand_alone
 from service.answering.reply import Turn
 
@@ -40,6 +43,14 @@ def test_a_message_that_stands_or_has_nothing_to_lean_on_is_searched_as_it_is(me
         ("Who said that the plan is bad?", "quotation"),
         ("Where was the meeting held?", "place"),
         ("Why was it closed?", "reason"),
+        ("What caused the delay?", "reason"),
+        ("How long did the strike last?", "duration"),
+        ("How long is the bridge?", "number"),
+        ("How much does the new beacon cost?", "money"),
+        ("What percentage of the members voted?", "share"),
+        ("How high is the tariff on steel?", "share"),
+        ("What is a sluice?", "definition"),
+        ("How did the burglars get in?", "manner"),
         ("Is it open?", "any"),
     ],
 )
@@ -47,10 +58,70 @@ def test_the_question_word_tells_what_is_asked_for(question, kind):
     assert expectation_of(question) == kind
 
 
+@pytest.mark.parametrize(
+    ("question", "words", "worth"),
+    [
+        ("How much does it cost?", "The ferry costs $12 for adults.", 1),
+        ("How much does it cost?", "The council gave 250,000 crowns.", 1),
+        ("How much does it cost?", "Of 40 boats three sank.", PERHAPS),
+        ("How much does it cost?", "Nobody knows.", 0),
+        ("How long did it last?", "The strike ended after eleven days.", 1),
+        ("How long did it last?", "It ended on Monday.", PERHAPS),
+        ("What share voted?", "Nearly 62 per cent voted.", 1),
+        ("What share voted?", "Two out of three members voted.", 1),
+        ("When was it lit?", "It was lit on 4 May 1911.", 1),
+        ("When was it lit?", "It was lit within three weeks.", PERHAPS),
+        ("When was it lit?", "It was lit.", 0),
+        ("Who lit it?", "On Sunday keeper Maud Ellery lit it.", 1),
+        ("Who lit it?", "the mayor lit it.", PERHAPS),
+        ("Who lit it?", "someone lit it.", 0),
+        ("Where did they meet?", "They met in Orvalt.", 1),
+        ("Why was it shut?", "It was shut because of fog.", 1),
+        ("Why was it shut?", "It was shut after a storm.", PERHAPS),
+        ("Why was it shut?", "Doors stayed shut.", 0),
+        ("What is a sluice?", "A sluice is a gate for water.", 1),
+        ("What is a sluice?", "Sluices were rebuilt.", PERHAPS),
+        ("What did she say about it?", "“We sail,” she said.", 1),
+        ("Is it open?", "Whatever it says.", 1),
+    ],
+)
+def test_a_sentence_holds_what_is_asked_for_surely_perhaps_or_not(question, words, worth):
+    assert holds(expectation_of(question), words, question) == worth
+
+
 def test_what_the_question_names_itself_is_no_answer():
     question = "How many of the 12 ships sank?"
     assert not holds("number", "The 12 ships left in fog.", question)
     assert holds("number", "Of the 12 ships, 3 sank.", question)
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("When does the ferry start, and what are tickets?", ["When does the ferry start", "what are tickets"]),
+        ("Who chaired it in July and who took over?", ["Who chaired it in July", "who took over"]),
+        (
+            "What was cut, how low was it in May, and since when?",
+            ["What was cut", "how low was it in May", "since when"],
+        ),
+        ("Who built it? When?", []),  # one word is no question of its own
+        ("Since its postponement, when does it sail?", []),  # what is before it asks nothing
+        ("Who and what is a bailiff?", []),
+        ("Which of the two is higher?", []),
+        (", and who, and who, and who", []),
+        (" ".join(["and who is he"] * 900), []),
+    ],
+)
+def test_a_question_that_asks_several_things_is_taken_apart(question, parts):
+    assert [part.words for part in parts_of(question)] == parts
+    assert all(part.search.startswith(part.words) for part in parts_of(question))
+
+
+@given(st.text(st.sampled_from("who what,;?. andif"), max_size=400))
+def test_parts_are_words_of_the_question_in_its_order(question):
+    place = 0
+    for part in parts_of(question):
+        place = question.index(part.words, place) + len(part.words)
 
 
 @pytest.mark.parametrize(

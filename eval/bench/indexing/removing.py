@@ -58,7 +58,7 @@ def measure_remove(bench: IndexBench) -> Measured:
         bench.note(f"Removing {BATCH} articles and building ...")
         removal = _remove(bench, api, batch)
         bench.note("Rolling back, and forth again ...")
-        newest, before = _newest_two(api)
+        newest, before = _newest_two(bench, api, removal.build)
         rollbacks = [_roll_back(bench, generation) for generation in (before, newest)]
     finally:
         api.close()
@@ -106,11 +106,12 @@ def _remove(bench: IndexBench, api: Api, batch: list[Later]) -> _Removal:
     return _Removal(answered, sum(gone), gone_at - began, build)
 
 
-def _newest_two(api: Api) -> tuple[str, str]:
-    """Give the names of the generation that is served and of the one before it."""
-    shown = api.index()
-    newest = str(shown["generation"])
-    older = [str(one["generation"]) for one in shown["generations"] if str(one["generation"]) < newest]
+def _newest_two(bench: IndexBench, api: Api, build: Build) -> tuple[str, str]:
+    """Give the names of the generation that was just built, once it is served, and of the one before it."""
+    newest = str(build.report["generation"])
+    with Watch(bench.server, lambda own: own.serves() == newest, pause_seconds=LOOK_SECONDS) as watch:
+        watch.wait(f"generation {newest} was not served")
+    older = [str(one["generation"]) for one in api.index()["generations"] if str(one["generation"]) < newest]
     if not older:
         raise ChildFailed("there is no older generation to go back to; set keep_generations above 1")
     return newest, max(older)

@@ -1,0 +1,58 @@
+"""A question that asks several things, taken apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from index.lexical import terms
+
+MOST_PARTS = 4
+"""A question with more is asked as a whole: it is no list of questions but something that only looks like one."""
+
+_ASKED = (
+    r"(?:(?:to|by|in|at|on|for|from|since|with|of|under|through|until) )?"
+    r"(?:who|whom|whose|what|which|when|where|why|how)\b"
+)
+_BEGINS = re.compile(rf"\W*(?:and |but |so )?{_ASKED}", re.IGNORECASE)
+_BETWEEN = re.compile(rf"(?:[,;?.]\s*|\s+)(?:and|or|but)\s+(?={_ASKED})|[,;?.]\s+(?={_ASKED})", re.IGNORECASE)
+_EDGES = " \t\r\n,;?.!"
+# Names that the question brings up, but not its months and days: they are what sets its parts apart.
+_NAMES = re.compile(
+    r"(?<=[a-z,] )(?!(?:January|February|March|April|May|June|July|August|September|October|November|December|"
+    r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b)[A-Z][\w&’'.-]*(?: (?:[A-Z&][\w&’'.-]*|of|the(?= [A-Z])))*(?<!of)"
+)
+_ENOUGH_TERMS = 3
+"""A part with fewer words of its own and without a name says too little to be searched by them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the things that a question asks: its own words, and the text by which it is searched and judged.
+
+    What a part leaves unsaid ("and who paid for it") is in the parts before: `search` adds the names in them, or, where
+    the part says next to nothing, the whole question.
+    """
+
+    words: str
+    search: str
+
+
+def parts_of(question: str) -> tuple[Part, ...]:
+    """Take a question apart where it asks again ("When …, and who …?").
+
+    Returns:
+        At least two parts, in order; nothing for a question that asks one thing.
+    """
+    words = [part.strip(_EDGES) for part in _BETWEEN.split(question)]
+    if not 2 <= len(words) <= MOST_PARTS or not all(_BEGINS.match(part) and len(part.split()) > 1 for part in words):
+        return ()
+    parts = [Part(words[0], f"{words[0]}?")]
+    for number, own in enumerate(words[1:], start=1):
+        names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in own]
+        if names:
+            search = f"{own}? {' '.join(dict.fromkeys(names))}"
+        else:
+            search = f"{own}?" if len(terms(own)) >= _ENOUGH_TERMS else f"{own}? {question.strip()}"
+        parts.append(Part(own, search))
+    return tuple(parts)
