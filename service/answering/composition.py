@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from service.answering.answer import AbstainReason, Answer, AnswerSentence, Citation, Status
+from index.searcher import Hit
+from ingest.article import ArticleId, Span
+from service.answering.answer import AbstainReason, Answer, AnswerSentence, Citation, Status, Support
 from service.answering.evidence import Evidence
 
 # Cleaning takes native marks out of articles; one that came another way must not pass for ours.
-_NATIVE_MARK = re.compile(r"\[(\d+(?:\s*[,–-]\s*\d+)*)\]")
+NATIVE_MARK = re.compile(r"\[(\d+(?:\s*[,–-]\s*\d+)*)\]")
 
 _ABSTENTION: dict[AbstainReason, str] = {
     "no_relevant_passage": "I found nothing about this in the articles.",
@@ -18,6 +21,87 @@ _ABSTENTION: dict[AbstainReason, str] = {
 }
 
 _MISSING = "I found no sentence in the articles that clearly answers: {}?"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The words that a sentence rests on: a span of the article that was hit, with a score in [0, 1] for people."""
+
+    hit: Hit
+    span: Span
+    score: float
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Source:
+        """Give a piece of evidence as a source."""
+        return cls(evidence.hit, evidence.span, confidence(evidence))
+
+    @property
+    def quote(self) -> str:
+        """The exact words."""
+        return self.span.of(self.hit.article.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one more sentence adds to an answer: `text` at its end, and the citations that are new with it."""
+
+    text: str
+    sentence: AnswerSentence
+    citations: tuple[Citation, ...]
+
+
+class Draft:
+    """An answer as it grows: what was said stays, and citations are numbered in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.sentences: list[AnswerSentence] = []
+        self.citations: list[Citation] = []
+        self._numbers: dict[tuple[ArticleId, Span], int] = {}
+
+    def says(self, words: str) -> bool:
+        """Tell whether these words were said already."""
+        return any(sentence.text == words for sentence in self.sentences)
+
+    def room_for(self, sources: Sequence[Source], most: int) -> bool:
+        """Tell whether a sentence with these sources fits into at most so many citations."""
+        new = {(source.hit.article.id, source.span) for source in sources} - self._numbers.keys()
+        return len(self.citations) + len(new) <= most
+
+    def add(self, words: str, sources: Sequence[Source], *, support: Support, score: float) -> Piece:
+        """Say a sentence, or a list on lines of its own.
+
+        Args:
+            words: What is said, without marks.
+            sources: What it rests on, at least one.
+            support: How it rests on them.
+            score: In [0, 1], for people.
+        """
+        before = len(self.text)
+        if self.text:
+            block = "\n" in words or "\n" in self.sentences[-1].text
+            self.text += "\n" if block else " "
+        start = len(self.text)
+        known = len(self.citations)
+        numbers = tuple(dict.fromkeys(self._number(source) for source in sources))
+        sentence = AnswerSentence(words, start, start + len(words), numbers, support, score)
+        self.sentences.append(sentence)
+        self.text += f"{words} {''.join(f'[{number}]' for number in numbers)}"
+        return Piece(self.text[before:], sentence, tuple(self.citations[known:]))
+
+    def _number(self, source: Source) -> int:
+        key = (source.hit.article.id, source.span)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.citations) + 1
+            self.citations.append(cite(source, self._numbers[key]))
+        return self._numbers[key]
+
+    def answer(self, *, sureness: float, missing: Sequence[str] = ()) -> Answer:
+        """Give the answer as it stands; see `compose`."""
+        text = " ".join([self.text, *(_MISSING.format(words) for words in missing)])
+        status: Status = "partial" if missing else "answered"
+        return Answer(status, text, tuple(self.sentences), tuple(self.citations), confidence=sureness)
 
 
 def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[str] = ()) -> Answer:
@@ -29,30 +113,17 @@ def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[st
         sureness: How sure it is that they answer, in [0, 1].
         missing: What the question asks besides and nothing answers, in its own words; the answer says so at its end.
     """
-    sentences: list[AnswerSentence] = []
-    citations: list[Citation] = []
-    text = ""
-    for number, evidence in enumerate(_readable(chosen), start=1):
-        if text:
-            # A list stands on lines of its own.
-            text += "\n" if evidence.is_list or sentences[-1].text.count("\n") else " "
-        words = _NATIVE_MARK.sub(r"(\1)", evidence.quote)
-        sentences.append(
-            AnswerSentence(
-                text=words,
-                start=len(text),
-                end=len(text) + len(words),
-                citations=(number,),
-                support="verbatim" if words == evidence.quote else "supported",
-                score=confidence(evidence),
-            )
-        )
-        citations.append(cite(evidence, number))
-        text += f"{words} [{number}]"
-    for words in missing:
-        text += f" {_MISSING.format(words)}"
-    status: Status = "partial" if missing else "answered"
-    return Answer(status, text, tuple(sentences), tuple(citations), confidence=sureness)
+    draft = Draft()
+    for evidence in _readable(chosen):
+        say(draft, Source.of(evidence))
+    return draft.answer(sureness=sureness, missing=missing)
+
+
+def say(draft: Draft, source: Source) -> Piece:
+    """Say the very words of a source."""
+    words = NATIVE_MARK.sub(r"(\1)", source.quote)
+    support: Support = "verbatim" if words == source.quote else "supported"
+    return draft.add(words, [source], support=support, score=source.score)
 
 
 def abstain(reason: AbstainReason, nearest: Sequence[Evidence], *, sureness: float) -> Answer:
@@ -63,14 +134,14 @@ def abstain(reason: AbstainReason, nearest: Sequence[Evidence], *, sureness: flo
         sentences=(),
         citations=(),
         abstain_reason=reason,
-        nearest=tuple(cite(evidence, number) for number, evidence in enumerate(nearest, start=1)),
+        nearest=tuple(cite(Source.of(evidence), number) for number, evidence in enumerate(nearest, start=1)),
         confidence=sureness,
     )
 
 
-def cite(evidence: Evidence, number: int) -> Citation:
-    """Make the citation of a piece of evidence."""
-    article = evidence.article
+def cite(source: Source, number: int) -> Citation:
+    """Make the citation of a source."""
+    article = source.hit.article
     return Citation(
         number=number,
         article_id=article.id,
@@ -79,11 +150,11 @@ def cite(evidence: Evidence, number: int) -> Citation:
         url=article.url,
         published_at=article.published_at,
         date_source=article.date_source,
-        quote=evidence.quote,
-        start=evidence.span.start,
-        end=evidence.span.end,
-        chunk_id=evidence.hit.chunk.id,
-        score=confidence(evidence),
+        quote=source.quote,
+        start=source.span.start,
+        end=source.span.end,
+        chunk_id=source.hit.chunk.id,
+        score=source.score,
     )
 
 
