@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -28,12 +29,18 @@ from service.conversations import CONVERSATIONS_FILE, ConversationStore
 from service.erasure import erase_removed
 from service.jobs import JobRecords
 from service.live_index import LiveIndex
-from service.llm import ChatModel
+from service.llm import StreamingChatModel
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.answering.llm import LlmAnswerer
 
 log = structlog.get_logger(__name__)
 
 LIBRARY_FILE = "library.sqlite"
+
+LLM_SHARE = 0.8
+"""An LLM may take at most this share of the time that a request to the server has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ def open_assistant(
     catalog: Catalog,
     embedder: Embedder,
     removed: Callable[[], frozenset[ArticleId]] = frozenset,
+    *,
+    llm_seconds: float | None = None,
 ) -> tuple[LiveIndex, Assistant]:
     """Open the published generation, if there is one, and what answers from it.
 
@@ -94,16 +103,40 @@ def open_assistant(
         catalog: Where generations are published.
         embedder: The model that questions are asked with.
         removed: Gives the articles that must not be found; see `ArticleLibrary.removed`.
+        llm_seconds: Most time for an LLM's answer; None for that of the settings.
     """
     live = LiveIndex(catalog, embedder, removed)
     live.refresh()
     abstention = load_abstention_model(settings.abstention_model)
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
-    return live, Assistant(live, extractive, passages=settings.answer_passages)
+    model = open_llm(settings, seconds=llm_seconds)
+    llm = _llm_answerer(model, settings, extractive, embedder) if model is not None else None
+    return live, Assistant(live, extractive, passages=settings.answer_passages, llm=llm, answerer=settings.answerer)
 
 
-def open_llm(settings: Settings) -> ChatModel | None:
-    """Give the LLM that the settings name, None where they name none. Asks it nothing yet."""
+def _llm_answerer(
+    model: StreamingChatModel, settings: Settings, extractive: ExtractiveAnswerer, embedder: Embedder
+) -> LlmAnswerer:
+    # Imported only here: without an LLM nobody waits for what it takes.
+    from service.answering.llm import LlmAnswerer
+
+    return LlmAnswerer(
+        model,
+        extractive,
+        embedder.encode,
+        context_tokens=settings.llm_context_tokens,
+        reply_tokens=settings.llm_reply_tokens,
+        fallback=settings.llm_fallback,
+    )
+
+
+def open_llm(settings: Settings, *, seconds: float | None = None) -> StreamingChatModel | None:
+    """Give the LLM that the settings name, None where they name none. Asks it nothing yet.
+
+    Args:
+        settings: Which, and by which key.
+        seconds: Most time for one request; None for that of the settings.
+    """
     if settings.llm_base_url is None or settings.llm_model is None:
         return None
     from service.openai_chat import OpenAiChatModel
@@ -112,7 +145,7 @@ def open_llm(settings: Settings) -> ChatModel | None:
         base_url=settings.llm_base_url,
         model=settings.llm_model,
         api_key=settings.llm_api_key,
-        timeout_seconds=settings.llm_timeout_seconds,
+        timeout_seconds=settings.llm_timeout_seconds if seconds is None else seconds,
     )
 
 
@@ -184,7 +217,9 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
     library = open_library(settings.data)
     catalog = open_catalog(settings.data)
     embedder = load_embedder(settings.embedding_model)
-    live, assistant = open_assistant(settings, catalog, embedder, library.removed)
+    # What is left of a request's time is for the answer without the LLM.
+    llm_seconds = min(settings.llm_timeout_seconds, LLM_SHARE * settings.request_timeout_seconds)
+    live, assistant = open_assistant(settings, catalog, embedder, library.removed, llm_seconds=llm_seconds)
     return Parts(
         settings=settings,
         library=library,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from index.generation import Generation
 from index.searcher import Filters, Mode, SearchResult
 from service.answering.answer import AnswererName
+from service.answering.composition import Piece
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.parts import parts_of
 from service.answering.question import stand_alone
-from service.answering.reply import Reply, Timings, Turn
+from service.answering.reply import Reply, Timings, Told, Turn
 from service.errors import ServiceError
 from service.live_index import LiveIndex
+
+if TYPE_CHECKING:
+    from service.answering.llm import LlmAnswerer
 
 
 class AnswererUnavailable(ServiceError):
@@ -37,15 +42,35 @@ class Found:
 
 
 class Assistant:
-    """Answers questions out of the best `passages` chunks.
+    """Answers questions out of the best `passages` chunks, by itself or by an LLM.
 
     Its methods compute and block: call them outside of an event loop.
     """
 
-    def __init__(self, live: LiveIndex, extractive: ExtractiveAnswerer, *, passages: int = 12) -> None:
+    def __init__(
+        self,
+        live: LiveIndex,
+        extractive: ExtractiveAnswerer,
+        *,
+        passages: int = 12,
+        llm: LlmAnswerer | None = None,
+        answerer: AnswererName = "extractive",
+    ) -> None:
         self._live = live
         self._passages = passages
         self._extractive = extractive
+        self._llm = llm
+        self._answerer = answerer
+
+    def answerer(self, wanted: AnswererName | None = None) -> AnswererName:
+        """Say who answers a request that names an answerer, or none.
+
+        Raises:
+            AnswererUnavailable: The one that is named is not set up.
+        """
+        if wanted == "llm" and self._llm is None:
+            raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
+        return wanted or self._answerer
 
     def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None) -> Found:
         """Find passages; see `Searcher.search`.
@@ -93,25 +118,56 @@ class Assistant:
         found = tuple(FoundPart(part, search(part.search)) for part in parts)
         return Found(question, result, searcher.generation, _ms_since(started), found)
 
-    def answer(self, found: Found, *, max_citations: int = 5) -> Reply:
+    def answer(
+        self,
+        found: Found,
+        *,
+        answerer: AnswererName | None = None,
+        max_citations: int = 5,
+        on_piece: Callable[[Piece], None] = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
         """Answer from what was found, in the generation that was searched: the second half of `ask`.
 
         Args:
             found: What `find` gave.
+            answerer: Which answerer; None for the configured one.
             max_citations: Most citations of the answer, above 0.
+            on_piece: Told of each sentence that an LLM says once it is checked. The extractive answer comes whole.
+            cancelled: Asked often while an LLM is waited for; True ends the request to it.
+
+        Raises:
+            AnswererUnavailable: `answerer` is not set up.
+            LlmDown: The LLM gave no answer, and the settings allow no other.
+            Cancelled: `cancelled` said so.
         """
         started = time.perf_counter()
-        answer = self._extractive.answer(
-            found.question, found.result, found.generation, parts=found.parts, max_citations=max_citations
-        )
+        name = self.answerer(answerer)
+        if name == "llm" and self._llm is not None:
+            told = self._llm.answer(
+                found.question,
+                found.result,
+                found.generation,
+                parts=found.parts,
+                max_citations=max_citations,
+                on_piece=on_piece,
+                cancelled=cancelled,
+            )
+        else:
+            answer = self._extractive.answer(
+                found.question, found.result, found.generation, parts=found.parts, max_citations=max_citations
+            )
+            told = Told(answer, degraded=False)
         answer_ms = _ms_since(started)
         return Reply(
-            answer=answer,
+            answer=told.answer,
             question=found.question,
             generation=found.generation.name,
-            answerer="extractive",
-            degraded=False,
+            answerer=name,
+            degraded=told.degraded,
             timings=Timings(search=found.search_ms, answer=answer_ms, total=round(found.search_ms + answer_ms, 2)),
+            prompt_tokens=told.prompt_tokens,
+            completion_tokens=told.completion_tokens,
         )
 
     def ask(
@@ -123,6 +179,7 @@ class Assistant:
         max_citations: int = 5,
         as_of: date | None = None,
         filters: Filters | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Reply:
         """Answer a message.
 
@@ -133,15 +190,15 @@ class Assistant:
             max_citations: Most citations of the answer, above 0.
             as_of: Answer as on this day: articles published later are left out.
             filters: Which articles may be used.
+            cancelled: As for `answer`.
 
         Raises:
             NoGeneration: There is no index yet.
-            AnswererUnavailable: `answerer` is not set up.
+            AnswererUnavailable, LlmDown, Cancelled: As `answer`.
         """
-        if answerer == "llm":
-            raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
+        name = self.answerer(answerer)  # before anything is searched
         found = self.find(message, history=history, as_of=as_of, filters=filters)
-        return self.answer(found, max_citations=max_citations)
+        return self.answer(found, answerer=name, max_citations=max_citations, cancelled=cancelled)
 
 
 def _until(filters: Filters, as_of: date | None) -> Filters:

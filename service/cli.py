@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from service import backup_commands, index_commands
+from service.answering.answer import AnswererName
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
 from service.settings import Settings
@@ -139,6 +140,9 @@ def serve(
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="What you want to know.")],
+    answerer: Annotated[
+        AnswererName | None, typer.Option(help="Who answers; by default whom the settings name.")
+    ] = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -153,7 +157,7 @@ def ask(
     if not question.strip():
         raise typer.BadParameter("the question is empty; write it in quotation marks")
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
-    reply = assistant.ask(question)
+    reply = assistant.ask(question, answerer=answerer)
     if json:
         message = reply_out(reply, message_id=new_message_id(), conversation_id=None)
         say_json(message.model_dump(mode="json"))

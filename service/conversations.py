@@ -121,6 +121,11 @@ class Conversation:
     next_cursor: str | None
 
 
+def new_conversation_id() -> str:
+    """Make the id of a conversation that is about to begin."""
+    return f"conv_{secrets.token_hex(16)}"
+
+
 def new_message_id() -> str:
     """Make an id that nobody can guess."""
     return f"msg_{secrets.token_hex(16)}"
@@ -178,13 +183,23 @@ class ConversationStore:
             rows = connection.execute(query).all()
         return [Turn(row.role, row.content) for row in reversed(rows)]
 
-    def add_exchange(self, conversation_id: str | None, message: str, reply: dict[str, Any]) -> tuple[str, str]:
+    def add_exchange(
+        self,
+        conversation_id: str | None,
+        message: str,
+        reply: dict[str, Any],
+        *,
+        begin_as: str | None = None,
+        message_id: str | None = None,
+    ) -> tuple[str, str]:
         """Store a message and the reply to it, both or neither.
 
         Args:
             conversation_id: The conversation to continue; None begins one.
             message: The user's words.
             reply: The reply as JSON values, its text under `answer`; its ids are set here.
+            begin_as: The id of a conversation that is begun; None for any.
+            message_id: The id of the assistant's message; None for any.
 
         Returns:
             The ids of the conversation and of the assistant's message.
@@ -194,8 +209,8 @@ class ConversationStore:
             ConversationsUnavailable: The database refused.
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        conversation = conversation_id or f"conv_{secrets.token_hex(16)}"
-        message_id = new_message_id()
+        conversation = conversation_id or begin_as or new_conversation_id()
+        message_id = message_id or new_message_id()
         stored = json.dumps(reply | {"id": message_id, "conversation_id": conversation}, ensure_ascii=False)
         row = {"conversation_id": conversation, "created_at": now}
         with self._writing() as connection:

@@ -31,7 +31,7 @@ class Check:
 
 def diagnose(settings: Settings) -> list[Check]:
     """Look at the model, the library and the index of a data folder."""
-    return [_model(settings), *_library_and_index(settings), *_conversations(settings)]
+    return [_model(settings), *_library_and_index(settings), *_conversations(settings), _answerer(settings)]
 
 
 def _model(settings: Settings) -> Check:
@@ -40,6 +40,13 @@ def _model(settings: Settings) -> Check:
     except IndexingError as error:
         return Check("embedding model", ok=False, finding=str(error))
     return Check("embedding model", ok=True, finding=f"{settings.embedding_model}, files {files.model_sha256[:12]}")
+
+
+def _answerer(settings: Settings) -> Check:
+    if settings.llm_base_url is None:
+        return Check("LLM", ok=True, finding="none is set; answers are sentences of the articles")
+    use = "answers by default" if settings.answerer == "llm" else "answers where a request names it"
+    return Check("LLM", ok=True, finding=f"{settings.llm_model} at {settings.llm_base_url}, not asked; it {use}")
 
 
 def _library_and_index(settings: Settings) -> list[Check]:

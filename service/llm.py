@@ -6,7 +6,7 @@ No client is named here: `assembly.open_llm` chooses one, and whoever asks sees 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -36,6 +36,10 @@ class LlmReplyUnusable(LlmError):
     """A reply came, and it is not what was asked for: empty, cut off, too large or in another form."""
 
 
+class LlmDown(ServiceError):
+    """The LLM gave no answer, and the settings allow no other one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What an LLM said, never blank. The numbers of tokens are None where the server does not count them."""
@@ -43,6 +47,19 @@ class Completion:
     text: str
     prompt_tokens: int | None
     completion_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a reply as it comes, or, at its end, the number of tokens where the server counts them."""
+
+    text: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Cancelled(Exception):
+    """Nobody waits for the reply any more."""
 
 
 class ChatModel(Protocol):
@@ -64,6 +81,26 @@ class ChatModel(Protocol):
             LlmUnavailable: No reply in time, or none at all.
             LlmRefused: The server does not take the request.
             LlmReplyUnusable: The reply is empty, cut off or too large.
+        """
+
+
+class StreamingChatModel(ChatModel, Protocol):
+    """An LLM whose replies can be read as they come."""
+
+    def stream(self, system: str, user: str, *, max_tokens: int, cancelled: Callable[[], bool]) -> Iterator[Delta]:
+        """Ask once and give the reply as it comes. Closing the iterator ends the request.
+
+        Args:
+            system: What the LLM is to do.
+            user: What it is to do it with.
+            max_tokens: Longest reply.
+            cancelled: Asked several times a second; True ends the request.
+
+        Raises:
+            LlmUnavailable: No reply in time, none at all, or one that broke off; pieces may have come before.
+            LlmRefused: The server does not take the request.
+            LlmReplyUnusable: The reply is empty, too large, in another form, or was cut off at `max_tokens`.
+            Cancelled: `cancelled` said so.
         """
 
 

@@ -8,33 +8,35 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from httpx2 import URL, AsyncByteStream, InvalidURL, Response, Timeout
+from httpx2 import URL, HTTPError, InvalidURL, Timeout
 from openai import (
     APIConnectionError,
+    APIError,
     APIStatusError,
     AsyncOpenAI,
+    AsyncStream,
     BadRequestError,
     DefaultAsyncHttpxClient,
     Omit,
     UnprocessableEntityError,
 )
+from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
+from service.bounded_replies import bound
 from service.errors import first_fault
-from service.llm import Completion, LlmError, LlmRefused, LlmReplyUnusable, LlmUnavailable
+from service.llm import Cancelled, Completion, Delta, LlmError, LlmRefused, LlmReplyUnusable, LlmUnavailable
 
-MAX_REPLY_BYTES = 1_000_000
-"""Far above what the longest reply with its JSON takes: beyond it something else than an LLM is talking."""
-
-_MAX_ERROR_BYTES = 20_000
 _MAX_QUOTED_CHARS = 300
 _TRIES = 2
 _RETRY_PAUSE_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 _PASSING_STATUSES = (408, 409, 429)
 
 
@@ -57,6 +59,23 @@ class _Reply(BaseModel):
     """What is needed of a chat completion; servers add fields of their own."""
 
     choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+class _ChunkDelta(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _ChunkChoice(BaseModel):
+    delta: _ChunkDelta = _ChunkDelta()
+    finish_reason: str | None = None
+
+
+class _Chunk(BaseModel):
+    """What is needed of a chunk of a streamed completion."""
+
+    choices: list[_ChunkChoice] = []
     usage: _Usage | None = None
 
 
@@ -96,6 +115,94 @@ class OpenAiChatModel:
         """
         return self._read(asyncio.run(self._within_limit(system, user, max_tokens, json_schema)))
 
+    def stream(self, system: str, user: str, *, max_tokens: int, cancelled: Callable[[], bool]) -> Iterator[Delta]:
+        """Ask once, with temperature 0, and give the reply as it comes; see `ChatModel.stream`.
+
+        A server that fails in passing before anything came is asked a second time.
+        """
+        deadline = time.monotonic() + self._timeout_seconds
+        with asyncio.Runner() as runner:
+            deltas = self._deltas(system, user, max_tokens)
+            try:
+                while True:
+                    try:
+                        yield runner.run(_next(deltas, deadline, cancelled))
+                    except StopAsyncIteration:
+                        return
+                    except TimeoutError as error:
+                        raise self._too_slow() from error
+                    except APIStatusError as error:
+                        raise self._status_error(error) from None
+                    except (APIConnectionError, HTTPError) as error:
+                        raise self._broke_off(error) from error
+            finally:
+                runner.run(deltas.aclose())
+
+    async def _deltas(self, system: str, user: str, max_tokens: int) -> AsyncGenerator[Delta, None]:
+        async with self._client() as client:
+            stream = await self._open_stream(client, system, user, max_tokens)
+            finished, said = None, False
+            try:
+                async for chunk in stream:
+                    delta, reason = self._read_chunk(chunk)
+                    finished = reason or finished
+                    said = said or bool(delta.text.strip())
+                    if delta != Delta():
+                        yield delta
+            except (ValueError, APIError) as error:
+                if isinstance(error, (APIStatusError, APIConnectionError)):
+                    raise
+                raise LlmReplyUnusable(f"{self._place} broke its stream with something that is no chunk") from error
+            self._check_end(finished, said)
+
+    async def _open_stream(
+        self, client: AsyncOpenAI, system: str, user: str, max_tokens: int
+    ) -> AsyncStream[ChatCompletionChunk]:
+        request = self._request(system, user, max_tokens, stream=True, stream_options={"include_usage": True})
+        for left in reversed(range(_TRIES)):
+            try:
+                stream: AsyncStream[ChatCompletionChunk] = await client.chat.completions.create(**request)
+            except (BadRequestError, UnprocessableEntityError):
+                if left == 0 or request.pop("stream_options", None) is None:  # which older servers do not know
+                    raise
+            except (APIConnectionError, APIStatusError) as error:
+                await self._pause_before_another(error, left)
+            else:
+                kind = stream.response.headers.get("Content-Type", "")
+                if "event-stream" not in kind:
+                    raise LlmReplyUnusable(
+                        f"{self._place} sent no stream; check that llm_base_url is that of a chat API"
+                    )
+                return stream
+        raise AssertionError("the last try returns or raises")
+
+    async def _pause_before_another(self, error: APIConnectionError | APIStatusError, left: int) -> None:
+        pause = _pause_seconds(error)
+        if left == 0 or pause is None or pause >= self._timeout_seconds:
+            raise error
+        await asyncio.sleep(pause)
+
+    def _read_chunk(self, chunk: object) -> tuple[Delta, str | None]:
+        # The client takes any JSON for a chunk.
+        try:
+            read = _Chunk.model_validate(chunk, from_attributes=True)
+        except ValidationError as error:
+            raise LlmReplyUnusable(f"{self._place} sent a chunk that is none ({first_fault(error)})") from error
+        usage = read.usage or _Usage()
+        choice = read.choices[0] if read.choices else _ChunkChoice()
+        if choice.delta.refusal or choice.finish_reason == "content_filter":
+            raise LlmReplyUnusable(f"the model {self._model!r} declined to reply")
+        delta = Delta(choice.delta.content or "", usage.prompt_tokens, usage.completion_tokens)
+        return delta, choice.finish_reason
+
+    def _check_end(self, finished: str | None, said: bool) -> None:
+        if finished == "length":
+            raise self._cut_off()
+        if finished is None:
+            raise LlmUnavailable(f"{self._place} broke off in the middle of its reply; look at its log, or try again")
+        if not said:
+            raise LlmReplyUnusable(f"the reply of the model {self._model!r} is empty")
+
     async def _within_limit(
         self, system: str, user: str, max_tokens: int, json_schema: Mapping[str, Any] | None
     ) -> bytes:
@@ -104,18 +211,12 @@ class OpenAiChatModel:
             async with asyncio.timeout(self._timeout_seconds), self._client() as client:
                 return await self._ask(client, system, user, max_tokens, json_schema)
         except TimeoutError as error:
-            raise LlmUnavailable(
-                f"{self._place} gave no whole reply within {self._timeout_seconds:g} seconds; "
-                "raise llm_timeout_seconds, or take a faster model"
-            ) from error
+            raise self._too_slow() from error
         except APIStatusError as error:
             # Not chained: a server may repeat the key, and a traceback would show it.
             raise self._status_error(error) from None
         except APIConnectionError as error:
-            raise LlmUnavailable(
-                f"{self._place} cannot be reached, or broke off ({_cause(error)}); "
-                "check that it runs and that llm_base_url is right"
-            ) from error
+            raise self._broke_off(error) from error
 
     def _client(self) -> AsyncOpenAI:
         timeout = Timeout(None, connect=min(_CONNECT_SECONDS, self._timeout_seconds))
@@ -125,7 +226,7 @@ class OpenAiChatModel:
             follow_redirects=False,
             # Nor does what is meant for this machine go through a proxy.
             trust_env=not _is_loopback(urlsplit(self._base_url).hostname or ""),
-            event_hooks={"response": [_bound]},
+            event_hooks={"response": [bound]},
         )
         # A key has to be given: the client would take one from OPENAI_API_KEY, which is not for this server.
         return AsyncOpenAI(
@@ -150,7 +251,19 @@ class OpenAiChatModel:
         return body
 
     async def _send(self, client: AsyncOpenAI, system: str, user: str, max_tokens: int, **extra: object) -> bytes:
-        request: dict[str, Any] = {
+        request = self._request(system, user, max_tokens, **extra)
+        for left in reversed(range(_TRIES)):
+            try:
+                reply = await client.chat.completions.with_raw_response.create(**request)
+            except (APIConnectionError, APIStatusError) as error:
+                await self._pause_before_another(error, left)
+            else:
+                body: bytes = reply.http_response.content
+                return body
+        raise AssertionError("the last try returns or raises")
+
+    def _request(self, system: str, user: str, max_tokens: int, **extra: object) -> dict[str, Any]:
+        return {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
             "temperature": 0,
@@ -159,18 +272,6 @@ class OpenAiChatModel:
             "extra_headers": self._headers(),
             **extra,
         }
-        for left in reversed(range(_TRIES)):
-            try:
-                reply = await client.chat.completions.with_raw_response.create(**request)
-            except (APIConnectionError, APIStatusError) as error:
-                pause = _pause_seconds(error)
-                if left == 0 or pause is None or pause >= self._timeout_seconds:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                body: bytes = reply.http_response.content
-                return body
-        raise AssertionError("the last try returns or raises")
 
     def _headers(self) -> dict[str, str | Omit]:
         key = Omit() if self._api_key is None else f"Bearer {self._api_key.get_secret_value()}"
@@ -191,14 +292,29 @@ class OpenAiChatModel:
         if choice.message.refusal or choice.finish_reason == "content_filter":
             raise LlmReplyUnusable(f"the model {self._model!r} declined to reply")
         if choice.finish_reason == "length":
-            raise LlmReplyUnusable(
-                f"the reply of the model {self._model!r} was cut off: it is longer than the most tokens allowed, "
-                "or the model's context is full"
-            )
+            raise self._cut_off()
         text = choice.message.content or ""
         if not text.strip():
             raise LlmReplyUnusable(f"the reply of the model {self._model!r} is empty")
         return Completion(text, usage.prompt_tokens, usage.completion_tokens)
+
+    def _cut_off(self) -> LlmReplyUnusable:
+        return LlmReplyUnusable(
+            f"the reply of the model {self._model!r} was cut off: it is longer than the most tokens allowed, "
+            "or the model's context is full"
+        )
+
+    def _too_slow(self) -> LlmUnavailable:
+        return LlmUnavailable(
+            f"{self._place} gave no whole reply within {self._timeout_seconds:g} seconds; "
+            "raise llm_timeout_seconds, or take a faster model"
+        )
+
+    def _broke_off(self, error: APIConnectionError | HTTPError) -> LlmUnavailable:
+        return LlmUnavailable(
+            f"{self._place} cannot be reached, or broke off ({_cause(error)}); "
+            "check that it runs and that llm_base_url is right"
+        )
 
     def _status_error(self, error: APIStatusError) -> LlmError:
         status, said = error.status_code, self._said(error)
@@ -230,39 +346,6 @@ class OpenAiChatModel:
         return f"the LLM at {self._base_url}"
 
 
-class _BoundedStream(AsyncByteStream):
-    """The bytes of a reply up to a limit; beyond it an error, or, for the words of an error, silence."""
-
-    def __init__(self, stream: AsyncByteStream, *, limit_bytes: int, strict: bool) -> None:
-        self._stream = stream
-        self._limit_bytes = limit_bytes
-        self._strict = strict
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._limit_bytes
-        async for part in self._stream:
-            if len(part) > left:
-                if self._strict:
-                    raise LlmReplyUnusable(f"the LLM's reply is larger than {self._limit_bytes} bytes")
-                yield part[:left]
-                return
-            left -= len(part)
-            yield part
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-async def _bound(response: Response) -> None:
-    """Bound a reply before it is read. A hook, because the client reads the whole of it into memory."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise LlmReplyUnusable("the LLM's server packs its replies though asked not to; turn its compression off")
-    if not isinstance(response.stream, AsyncByteStream):
-        raise TypeError(f"expected a stream of bytes, got {type(response.stream).__name__}")
-    limit_bytes = _MAX_ERROR_BYTES if response.status_code >= 300 else MAX_REPLY_BYTES
-    response.stream = _BoundedStream(response.stream, limit_bytes=limit_bytes, strict=response.status_code < 300)
-
-
 def _response_format(json_schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": dict(json_schema)}}
 
@@ -280,7 +363,33 @@ def _pause_seconds(error: APIConnectionError | APIStatusError) -> float | None:
     return asked if asked >= 0 else _RETRY_PAUSE_SECONDS
 
 
-def _cause(error: APIConnectionError) -> str:
+async def _next(deltas: AsyncGenerator[Delta, None], deadline: float, cancelled: Callable[[], bool]) -> Delta:
+    """Wait for the next piece, and look now and then whether anybody still wants it.
+
+    Raises:
+        StopAsyncIteration: There is none.
+        TimeoutError: The deadline, by `time.monotonic`, has passed.
+        Cancelled: `cancelled` said so.
+    """
+    waiting = asyncio.ensure_future(anext(deltas))
+    try:
+        while True:
+            # Also where pieces keep coming.
+            if cancelled():
+                raise Cancelled
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            done, _ = await asyncio.wait([waiting], timeout=min(_LOOK_SECONDS, left))
+            if done:
+                return waiting.result()
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.wait([waiting])
+
+
+def _cause(error: APIConnectionError | HTTPError) -> str:
     cause = error.__cause__ or error
     return str(cause) or type(cause).__name__
 

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from ingest import failpoints
+from service.answering.answer import AnswererName
 from service.errors import WrongUse
 
 CONFIG_FILE = "byline.toml"
@@ -74,6 +75,9 @@ class Settings(BaseSettings):
         ge=1_000,
         description="Up to so many chunks every search looks at all vectors; above, at lists of near ones.",
     )
+    answerer: AnswererName = Field(
+        default="extractive", description="Who answers if a request does not say: extractive, or llm."
+    )
     llm_base_url: str | None = Field(
         default=None,
         description="An OpenAI-compatible API, such as http://127.0.0.1:11434/v1; without it there is no LLM.",
@@ -82,6 +86,16 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr | None = Field(default=None, description="The key for that API, if it wants one.")
     llm_timeout_seconds: float = Field(
         default=60.0, gt=0, le=3600, description="After it a request to the LLM is given up, a second try included."
+    )
+    llm_context_tokens: int = Field(
+        default=8192,
+        ge=1024,
+        le=2_000_000,
+        description="What the LLM reads and writes at most; passages are cut to it.",
+    )
+    llm_reply_tokens: int = Field(default=600, ge=50, le=8192, description="Longest reply of the LLM.")
+    llm_fallback: bool = Field(
+        default=True, description="Where the LLM fails, the extractive answer is given; off: 503."
     )
 
     @field_validator("llm_base_url")
@@ -114,6 +128,13 @@ class Settings(BaseSettings):
         if (self.llm_base_url is None) != (self.llm_model is None):
             given, missing = ("llm_base_url", "llm_model") if self.llm_model is None else ("llm_model", "llm_base_url")
             raise ValueError(f"{given} is set and {missing} is not; an LLM needs both")
+        if self.answerer == "llm" and self.llm_base_url is None:
+            raise ValueError("answerer is llm and there is none; set llm_base_url and llm_model")
+        if self.llm_reply_tokens > self.llm_context_tokens // 2:
+            raise ValueError(
+                f"llm_reply_tokens is {self.llm_reply_tokens}, llm_context_tokens {self.llm_context_tokens}; "
+                "leave at least half of the context to the passages"
+            )
         return self
 
     @model_validator(mode="after")

@@ -162,3 +162,75 @@ def floods(handler):
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
     while not handler.stopping.is_set():
         handler.wfile.write(b" " * 65_536)
+
+
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+def chunk(content=None, *, finish=None, usage=None, **delta) -> dict:
+    """A chunk of a streamed completion; one with usage has no choices, as OpenAI sends it."""
+    choices = [] if usage else [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}]
+    counted = usage and {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+    return head | {"choices": choices, "usage": counted}
+
+
+def pieces_of(text: str, size: int = 7) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def streams(text: str, *, finish="stop", usage=(50, 9), done=True, line="\n", comments=False, pause=0.0) -> Reply:
+    """Say a text as a stream, a few characters a chunk."""
+
+    def reply(handler):
+        handler.close_connection = True
+        handler.wfile.write(STREAM_HEAD)
+        chunks = [chunk(piece) for piece in pieces_of(text)]
+        chunks += [chunk(finish=finish)] if finish else []
+        chunks += [chunk(usage=usage)] if usage else []
+        for one in chunks:
+            if comments:
+                handler.wfile.write(f": still here{line}{line}".encode())
+            handler.wfile.write(f"data: {json.dumps(one)}{line}{line}".encode())
+            handler.wfile.flush()
+            if pause and handler.stopping.wait(pause):
+                return
+        if done:
+            handler.wfile.write(f"data: [DONE]{line}{line}".encode())
+
+    return reply
+
+
+def streams_bytes(*parts: bytes | dict) -> Reply:
+    """Send bytes, or chunks, after the head of a stream, and close the connection."""
+
+    def reply(handler):
+        handler.close_connection = True
+        handler.wfile.write(STREAM_HEAD)
+        for part in parts:
+            handler.wfile.write(part if isinstance(part, bytes) else f"data: {json.dumps(part)}\n\n".encode())
+
+    return reply
+
+
+def streams_for_ever(text: str, *, pause: float = 0.0) -> Reply:
+    """Say a text again and again, until the client leaves."""
+
+    def reply(handler):
+        handler.close_connection = True
+        handler.wfile.write(STREAM_HEAD)
+        while not handler.stopping.wait(pause):
+            handler.wfile.write(f"data: {json.dumps(chunk(text))}\n\n".encode())
+            handler.wfile.flush()
+
+    return reply
+
+
+def answers(write: Callable[[Request], str], server: LlmServer) -> Reply:
+    """Say what a function makes of the request: for LLMs that do what they read."""
+
+    def reply(handler):
+        text = write(server.requests[-1])
+        (streams(text) if server.requests[-1].body.get("stream") else says(text))(handler)
+
+    return reply

@@ -63,10 +63,10 @@ class ExtractiveAnswerer:
             max_citations: Most citations, above 0; each sentence or list takes one.
         """
         most = min(self._max_sentences, max_citations)
-        whole = self._judge(question, result, generation)
+        whole = self.judge(question, result, generation)
         if len(parts) < 2 or most < len(parts):
             return self._one(whole, most)
-        judged = [self._judge(one.part.search, one.result, generation) for one in parts]
+        judged = [self.judge(one.part.search, one.result, generation) for one in parts]
         answered = [one for one in judged if one.decision.reason is None]
         if not answered:
             return self._one(whole, most)
@@ -74,20 +74,23 @@ class ExtractiveAnswerer:
         missing = [one.part.words for one, said in zip(parts, judged, strict=True) if said.decision.reason is not None]
         return compose(chosen, sureness=min(one.decision.confidence for one in answered), missing=missing)
 
-    def _judge(self, question: str, result: SearchResult, generation: Generation) -> _Judged:
+    def judge(self, question: str, result: SearchResult, generation: Generation) -> Judged:
+        """Rank the evidence for a question, and decide whether it answers it."""
         asked = Question.read(question, generation)
         ranked = gather(asked, result, generation)
-        return _Judged(asked, ranked, decide(asked, ranked, self._abstention))
+        return Judged(asked, ranked, decide(asked, ranked, self._abstention))
 
-    def _one(self, judged: _Judged, most: int) -> Answer:
+    def _one(self, judged: Judged, most: int) -> Answer:
         decision = judged.decision
         if decision.reason is not None:
-            return abstain(decision.reason, _nearest(judged.ranked), sureness=decision.confidence)
+            return abstain(decision.reason, nearest(judged.ranked), sureness=decision.confidence)
         return compose(choose(judged.question, judged.ranked, most=most), sureness=decision.confidence)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
+    """A question with its evidence, best first, and whether that answers it."""
+
     question: Question
     ranked: Sequence[Evidence]
     decision: Decision
@@ -142,11 +145,12 @@ def _repeats(one: Evidence, other: Evidence) -> bool:
     return float(one.vector @ other.vector) >= SAME
 
 
-def _nearest(ranked: Sequence[Evidence]) -> list[Evidence]:
-    nearest: list[Evidence] = []
+def nearest(ranked: Sequence[Evidence]) -> list[Evidence]:
+    """Give the first pieces of evidence, none of which repeats another: what is shown with an abstention."""
+    shown: list[Evidence] = []
     for evidence in ranked:
-        if len(nearest) == NEAREST:
+        if len(shown) == NEAREST:
             break
-        if not any(_repeats(evidence, other) for other in nearest):
-            nearest.append(evidence)
-    return nearest
+        if not any(_repeats(evidence, other) for other in shown):
+            shown.append(evidence)
+    return shown

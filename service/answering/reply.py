@@ -26,6 +26,16 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, whether it is less than what was asked for, and what it took of an LLM."""
+
+    answer: Answer
+    degraded: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer with its circumstances: what was searched, in which generation, by which answerer."""
 

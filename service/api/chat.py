@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
-from service.answering.reply import Reply, Turn
+from service.answering.reply import Turn
 from service.api.bodies import StrictRoute
-from service.api.errors import NotFound, responses
+from service.api.chat_stream import Gone, remembered, stream_chat
+from service.api.errors import NotFound, request_id_of, responses
 from service.api.events import EVENT_STREAM, EventStream, one_by_one
 from service.api.replies import reply_events, reply_out
 from service.api.schemas import (
@@ -27,10 +27,9 @@ from service.api.schemas import (
     SentenceOut,
 )
 from service.api.state import ApiState, State
-from service.conversations import ConversationsUnavailable, Message, new_message_id
+from service.conversations import Message, new_message_id
 from service.rendering import render_reply
 
-log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 
 PLAIN_TEXT = "text/plain"
@@ -51,18 +50,26 @@ _CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
 async def chat(body: ChatRequest, request: Request, state: State) -> Response | ReplyOut:
     """Answer a message from the articles, every sentence cited."""
     turns = await _turns(body, state)
-    reply = await state.questions.run(
-        state.parts.assistant.ask,
-        body.message,
-        history=turns,
-        answerer=body.answerer,
-        max_citations=body.max_citations,
-        as_of=body.as_of,
-        filters=body.filters.to_filters() if body.filters else None,
-    )
-    out = await _remembered(body, reply, state)
     form = _wanted_form(request.headers.get("accept", ""))
-    if body.stream or form == EVENT_STREAM:
+    streams = body.stream or form == EVENT_STREAM
+    assistant = state.parts.assistant
+    if assistant.answerer(body.answerer) == "llm" and streams:
+        return await stream_chat(body, turns, state, request_id_of(request))
+    workers = state.llm if assistant.answerer(body.answerer) == "llm" else state.questions
+    with Gone(state) as gone:
+        reply = await workers.run(
+            assistant.ask,
+            body.message,
+            history=turns,
+            answerer=body.answerer,
+            max_citations=body.max_citations,
+            as_of=body.as_of,
+            filters=body.filters.to_filters() if body.filters else None,
+            cancelled=gone,
+        )
+    out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
+    out = await remembered(body, out, state)
+    if streams:
         # All is known before the first byte, so that whatever fails is an ordinary error.
         return EventStream(one_by_one(list(reply_events(out))))
     if form == PLAIN_TEXT:
@@ -122,23 +129,6 @@ async def _turns(body: ChatRequest, state: ApiState) -> list[Turn]:
     if turns is None:
         raise NotFound("there is no conversation of this id; leave it out to begin one", pointer="#/conversation_id")
     return turns
-
-
-async def _remembered(body: ChatRequest, reply: Reply, state: ApiState) -> ReplyOut:
-    """Give a reply with its ids, stored, unless the client keeps the history itself."""
-    out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
-    if body.history is not None:
-        return out
-    store = state.parts.conversations
-    try:
-        conversation_id, message_id = await state.storage.run(
-            store.add_exchange, body.conversation_id, body.message, out.model_dump(mode="json")
-        )
-    except ConversationsUnavailable as error:
-        # The answer is worth more than its record; /readyz names the problem.
-        log.warning("exchange not stored", reason=str(error))
-        return out
-    return out.model_copy(update={"id": message_id, "conversation_id": conversation_id})
 
 
 def _message_out(message: Message) -> MessageOut:

@@ -34,6 +34,7 @@ from service.conversations import (
     ConversationsUnavailable,
     UnknownConversation,
 )
+from service.llm import Cancelled, LlmDown
 
 log = structlog.get_logger(__name__)
 
@@ -165,6 +166,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large", closes=True),
     NoGeneration: Kind(503, "no-index", "There is no index yet", retry_after=30),
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after=2),
+    LlmDown: Kind(503, "llm-down", "The LLM gives no answer", retry_after=10),
+    Cancelled: Kind(503, "shutting-down", "The server is shutting down", retry_after=10),
     TooSlow: Kind(503, "too-slow", "The request took too long", retry_after=5),
     NotReady: Kind(503, "not-ready", "Not ready", retry_after=5),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down", retry_after=10),

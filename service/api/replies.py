@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from service.answering.composition import Piece
 from service.answering.reply import Reply
+from service.api.errors import Problem
 from service.api.events import event
 from service.api.schemas import (
     CitationOut,
@@ -17,6 +19,7 @@ from service.api.schemas import (
     TimingsOut,
     UsageOut,
 )
+from service.assistant import Found
 
 
 class StartEvent(BaseModel):
@@ -54,6 +57,40 @@ def reply_out(reply: Reply, *, message_id: str, conversation_id: str | None) -> 
         timings_ms=TimingsOut.model_validate(reply.timings),
         usage=UsageOut(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens),
     )
+
+
+def start_event(found: Found, *, message_id: str, conversation_id: str | None) -> bytes:
+    """Give the event that opens the stream of an answer to what was found."""
+    start = StartEvent(
+        id=message_id,
+        conversation_id=conversation_id,
+        question=found.question,
+        generation=found.generation.name,
+    )
+    return event("start", start)
+
+
+def piece_events(piece: Piece) -> Iterator[bytes]:
+    """Give what one more sentence adds to a stream."""
+    for citation in piece.citations:
+        yield event("citation", CitationOut.model_validate(citation))
+    yield from _deltas(piece.text)
+    yield event("sentence", SentenceOut.model_validate(piece.sentence))
+
+
+def last_events(reply: ReplyOut, said: int) -> Iterator[bytes]:
+    """Give what is left of a reply whose first `said` characters went out by `piece_events`, and `done`."""
+    if said:
+        yield from _deltas(reply.answer[said:])
+        yield event("done", reply)
+    else:
+        _, *rest = reply_events(reply)
+        yield from rest
+
+
+def error_event(problem: Problem) -> bytes:
+    """Give the event that ends a stream that cannot go on."""
+    return event("error", problem)
 
 
 def reply_events(reply: ReplyOut) -> Iterator[bytes]:

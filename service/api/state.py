@@ -12,7 +12,8 @@ from service.assembly import Parts
 
 QUESTION_THREADS = 2
 STORAGE_THREADS = 8
-"""More than for questions: they wait for the disk, not for the processor."""
+LLM_THREADS = 8
+"""More than for questions: they wait for the disk, or for another server, not for the processor."""
 
 
 @dataclass(slots=True)
@@ -20,12 +21,14 @@ class ApiState:
     """Collaborators of one application.
 
     `questions` runs what computes (search, answers, reading of articles), `storage` what waits for databases
-    and files. `stopping` is set when the process was told to stop: open streams then come to their end.
+    and files, `llm` what waits for an LLM. `stopping` is set when the process was told to stop: open streams then
+    come to their end.
     """
 
     parts: Parts
     questions: Workers
     storage: Workers
+    llm: Workers
     stopping: bool = False
 
     @classmethod
@@ -36,6 +39,7 @@ class ApiState:
             parts=parts,
             questions=Workers("questions", threads=QUESTION_THREADS, waiting=waiting),
             storage=Workers("storage", threads=STORAGE_THREADS, waiting=waiting),
+            llm=Workers("llm", threads=LLM_THREADS, waiting=waiting),
         )
 
     def close(self) -> None:
@@ -43,6 +47,7 @@ class ApiState:
         self.stopping = True
         self.questions.close()
         self.storage.close()
+        self.llm.close()
         self.parts.close()
 
 

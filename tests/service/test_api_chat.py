@@ -140,7 +140,7 @@ def test_an_answer_that_cannot_be_stored_is_still_given(parts):
         def turns(self, _conversation_id):
             return []
 
-        def add_exchange(self, *_args):
+        def add_exchange(self, *_args, **_):
             raise ConversationsUnavailable("the disk is full")
 
     reply = ask(TestClient(build_app(replace(parts, conversations=Refusing()))), conversation_id="conv_1")

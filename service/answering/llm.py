@@ -1,0 +1,208 @@
+"""Answers by an LLM, each sentence checked against the passages that it cites before it is said.
+
+A sentence that is not borne out is said in the article's own words, if one of its sentences says nearly that; else it
+is dropped. So the LLM decides what is said and in which order, and the articles what is true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+import structlog
+
+from index.generation import Generation
+from index.searcher import SearchResult
+from service.answering.answer import Answer
+from service.answering.composition import Draft, Piece, abstain, say
+from service.answering.evidence import quotable
+from service.answering.extractive import ExtractiveAnswerer, FoundPart, nearest
+from service.answering.prompting import Prompt, write_prompt
+from service.answering.reading import Said, SentenceReader
+from service.answering.reply import Told
+from service.answering.support import Encode, Passage, check, replacement
+from service.circuit import Circuit
+from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, StreamingChatModel
+
+log = structlog.get_logger(__name__)
+
+MOST_SENTENCES = 8
+"""Of a reply that does not end by itself, no more is read."""
+
+MOST_READ = 24
+"""Sentences that are checked; a reply with more is not about the passages."""
+
+# What models say, besides what they are told to say, where the passages hold no answer.
+_DECLINES = re.compile(
+    r"\bno answer\b"
+    r"|\b(?:passages?|articles?|texts?|sources?|context|information)\b.{0,60}\b(?:do|does|did|is|are) ?n[o’']t\b"
+    r"|\b(?:not|nowhere) (?:mentioned|stated|specified|provided|given|contained)\b"
+    r"|\b(?:cannot|can['’]t|unable to) (?:be )?(?:answer|determine|find|tell)",
+    re.IGNORECASE,
+)
+
+OnPiece = Callable[[Piece], None]
+
+
+class LlmAnswerer:
+    """Asks an LLM and checks what it says. May be used by several threads; computes and waits.
+
+    Args:
+        model: The LLM.
+        extractive: Answers where the LLM does not.
+        encode: Embeds texts with the model of the index.
+        context_tokens: What the LLM reads and writes at most, in its own tokens.
+        reply_tokens: Longest reply.
+        fallback: Whether the extractive answer is given where the LLM gives none; else it is an error.
+        circuit: Keeps questions from waiting for an LLM that is down.
+    """
+
+    def __init__(
+        self,
+        model: StreamingChatModel,
+        extractive: ExtractiveAnswerer,
+        encode: Encode,
+        *,
+        context_tokens: int,
+        reply_tokens: int,
+        fallback: bool,
+        circuit: Circuit | None = None,
+    ) -> None:
+        self._model = model
+        self._extractive = extractive
+        self._encode = encode
+        self._room = context_tokens - reply_tokens
+        self._reply_tokens = reply_tokens
+        self._fallback = fallback
+        self._circuit = circuit or Circuit()
+
+    def answer(
+        self,
+        question: str,
+        result: SearchResult,
+        generation: Generation,
+        *,
+        parts: Sequence[FoundPart] = (),
+        max_citations: int = 5,
+        on_piece: OnPiece = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Told:
+        """Answer from the hits of a search, or abstain.
+
+        Args:
+            question: The question, standing alone.
+            result: What was found for it.
+            generation: The generation that was searched.
+            parts: As for the extractive answer, which may take this one's place.
+            max_citations: Most citations, above 0.
+            on_piece: Told of each sentence as soon as it is checked; what it was told of stays in the answer.
+            cancelled: Asked often; True ends the request to the LLM.
+
+        Raises:
+            LlmDown: The LLM gave no answer, and there is no fallback.
+            Cancelled: `cancelled` said so.
+        """
+        judged = self._extractive.judge(question, result, generation)
+        if judged.decision.reason == "no_relevant_passage":
+            return Told(
+                abstain("no_relevant_passage", nearest(judged.ranked), sureness=judged.decision.confidence), False
+            )
+
+        def instead() -> Answer:
+            return self._extractive.answer(question, result, generation, parts=parts, max_citations=max_citations)
+
+        if not self._circuit.allows():
+            return self._without(
+                instead, f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
+            )
+        hits = [*result.hits, *(hit for part in parts for hit in part.result.hits)]
+        prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
+        reading = _Reading(prompt, generation, self._encode, max_citations, on_piece)
+        failure: LlmError | None = None
+        try:
+            reading.read(
+                self._model.stream(prompt.system, prompt.user, max_tokens=self._reply_tokens, cancelled=cancelled)
+            )
+        except LlmError as error:
+            failure = error
+            log.warning("the LLM gave no whole answer", reason=str(error), sentences=len(reading.draft.sentences))
+        # A reply that cannot be used shows that the LLM is there.
+        if failure is None or isinstance(failure, LlmReplyUnusable):
+            self._circuit.succeeded()
+        else:
+            self._circuit.failed()
+        if reading.draft.sentences:
+            told = reading.draft.answer(sureness=judged.decision.confidence)
+            return reading.told(told, degraded=failure is not None)
+        if failure is None and reading.declines:
+            declined = abstain("not_stated", nearest(judged.ranked), sureness=judged.decision.confidence)
+            return reading.told(declined, degraded=False)
+        without = self._without(instead, str(failure) if failure else "nothing that the LLM said is in the articles")
+        return reading.told(without.answer, degraded=True)
+
+    def _without(self, instead: Callable[[], Answer], reason: str) -> Told:
+        if not self._fallback:
+            raise LlmDown(f"no answer by the LLM: {reason}")
+        return Told(instead(), degraded=True)
+
+
+class _Reading:
+    """A reply being read: what of it was said, and what it took."""
+
+    def __init__(
+        self, prompt: Prompt, generation: Generation, encode: Encode, max_citations: int, on_piece: OnPiece
+    ) -> None:
+        self.draft = Draft()
+        self.declines = False
+        self._passages = [Passage.of(hit, generation) for hit in prompt.passages]
+        self._encode = encode
+        self._most = max_citations
+        self._on_piece = on_piece
+        self._tokens = [0, 0]
+        self._read = 0
+
+    def read(self, deltas: Iterator[Delta]) -> None:
+        """Read a reply to its end, or until it has said enough."""
+        reader = SentenceReader()
+        try:
+            for delta in deltas:
+                self._tokens = [delta.prompt_tokens or self._tokens[0], delta.completion_tokens or self._tokens[1]]
+                for said in reader.feed(delta.text):
+                    self._take(said)
+                if self._read >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
+                    return
+        finally:
+            if isinstance(deltas, Generator):
+                deltas.close()
+        for said in reader.end():
+            self._take(said)
+
+    def _take(self, said: Said) -> None:
+        self._read += 1
+        cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
+        # Without a number of its own a sentence may rest on any passage.
+        passages = cited or self._passages
+        if not passages or not quotable(said.words):
+            return
+        borne = check(said.words, self._encode, passages)
+        if borne is not None:
+            sources, words = borne.sources, borne.words
+        elif _DECLINES.search(said.words):
+            self.declines = True
+            return
+        else:
+            source = replacement(self._encode([said.words])[0], passages)
+            if source is None:
+                return
+            sources, words = (source,), source.quote
+        if self.draft.says(words) or not self.draft.room_for(sources, self._most):
+            return
+        if borne is not None and borne.support == "supported":
+            score = min(source.score for source in sources)
+            self._on_piece(self.draft.add(words, sources, support="supported", score=score))
+        else:
+            self._on_piece(say(self.draft, sources[0]))
+
+    def told(self, answer: Answer, *, degraded: bool) -> Told:
+        """Give an answer with what the reply took."""
+        return Told(answer, degraded, *self._tokens)

@@ -1,0 +1,92 @@
+"""A real server whose LLM talks slowly: sentences come as they are checked, and whoever leaves is not talked to."""
+
+import json
+import re
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import llm_server
+import pytest
+from llm_server import STREAM_HEAD, chunk
+from processes import serving
+
+QUESTION = {"message": "When does the new Quillon Bridge open to traffic?", "history": [], "stream": True}
+WORDS = "new Quillon Bridge will cost $289 million and open to traffic in June 2028"
+
+
+@pytest.fixture(scope="module")
+def llm():
+    server, stop = llm_server.start()
+    yield server
+    stop()
+
+
+@pytest.fixture(scope="module")
+def client(sample_data, llm):
+    settings = {"BYLINE_LLM_BASE_URL": llm.url, "BYLINE_LLM_MODEL": "tiny", "BYLINE_ANSWERER": "llm"}
+    with serving(sample_data, **settings) as client:
+        yield client
+
+
+class Talker:
+    """An LLM that says one true sentence and then goes on until it is stopped or left alone."""
+
+    def __init__(self, server):
+        self._server = server
+        self.left = threading.Event()
+
+    def __call__(self, handler):
+        handler.close_connection = True
+        handler.wfile.write(STREAM_HEAD)
+        passages = re.findall(r"PASSAGE (\d+)\]\n(.*?)\n\[\w+ END\]", self._server.requests[-1].user, re.DOTALL)
+        number = next(number for number, text in passages if WORDS in text)
+        try:
+            self._say(handler, f"The new Quillon Bridge will cost $289 million. [{number}] And ")
+            while not handler.stopping.wait(0.02):
+                self._say(handler, "la ")
+        except ConnectionError:
+            self.left.set()
+
+    def _say(self, handler, text):
+        handler.wfile.write(f"data: {json.dumps(chunk(text))}\n\n".encode())
+        handler.wfile.flush()
+
+
+def read_until(lines, name):
+    return next(line for line in lines if line == f"event: {name}")
+
+
+def test_a_sentence_comes_before_the_reply_ends_and_leaving_ends_the_request(client, llm):
+    talker = Talker(llm)
+    llm.replies(talker)
+    with client.stream("POST", "/v1/chat", json=QUESTION) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        lines = response.iter_lines()
+        read_until(lines, "sentence")
+        assert (
+            json.loads(next(lines).removeprefix("data: "))["text"] == "The new Quillon Bridge will cost $289 million."
+        )
+        assert not talker.left.is_set()
+    assert talker.left.wait(10)
+
+
+def test_a_server_that_stops_ends_its_streams_with_one_event(client, llm):
+    talker = Talker(llm)
+    llm.replies(talker)
+
+    def all_events():
+        with client.stream("POST", "/v1/chat", json=QUESTION) as response:
+            names = []
+            for line in response.iter_lines():
+                if line.startswith("event: "):
+                    names.append(line.removeprefix("event: "))
+                    if names[-1] == "sentence":
+                        client.process.send_signal(signal.SIGTERM)
+            return names
+
+    with ThreadPoolExecutor(1) as pool:
+        names = pool.submit(all_events).result(timeout=20)
+    assert names[0] == "start"
+    assert [name for name in names if name in ("done", "error")] == [names[-1]]
+    assert talker.left.wait(10)
