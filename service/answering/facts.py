@@ -44,6 +44,11 @@ _HEDGE = re.compile(
     r"supposed|scheduled|due|threaten(?:s|ed)?|demand(?:s|ed)?|ask(?:s|ed)?|call(?:s|ed)? for)\b",
     re.IGNORECASE,
 )
+_CAUSE = re.compile(
+    r"\b(?:because|due to|caus(?:e|ed|es|ing)|led to|leads to|as a result|result(?:s|ed) (?:in|from)|therefore|"
+    r"owing to|thanks to|so that|in order to|prompted|triggered|reasons?|blam(?:e|ed|es|ing)|after|over|since|following)\b",
+    re.IGNORECASE,
+)
 _OPPOSITES = """
 rise fall, increase decrease, increase reduce, raise lower, raise cut, grow shrink, approve reject, accept refuse,
 accept reject, grant deny, grant reject, win lose, open close, begin end, start stop, start end, support oppose,
@@ -83,6 +88,7 @@ class Facts:
         times: Relative times, such as "last week".
         negated: Whether it denies something.
         hedged: Whether it says what may, will or should be, and not what is.
+        causal: Whether it gives a reason.
         stems: Its content words, with function words that have an opposite.
     """
 
@@ -91,6 +97,7 @@ class Facts:
     times: frozenset[str]
     negated: bool
     hedged: bool
+    causal: bool
     stems: frozenset[str]
 
     @classmethod
@@ -102,6 +109,7 @@ class Facts:
             times=frozenset(match.group().casefold() for match in _RELATIVE.finditer(text)),
             negated=bool(_NEGATION.search(text)),
             hedged=bool(_HEDGE.search(text)),
+            causal=bool(_CAUSE.search(text)),
             stems=frozenset(terms(text)) | {word for word in text.casefold().split() if word in OPPOSITES},
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import structlog
 
 from index.generation import Generation
+from index.lexical import terms
 from index.searcher import SearchResult
 from service.answering.answer import Answer
 from service.answering.composition import Draft, Piece, abstain, say
@@ -28,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 MOST_SENTENCES = 8
 """Of a reply that does not end by itself, no more is read."""
+
+FEWEST_TERMS = 4
+"""A sentence with fewer different words (function words aside) is a fragment."""
 
 MOST_READ = 24
 """Sentences that are checked; a reply with more is not about the passages."""
@@ -117,7 +121,7 @@ class LlmAnswerer:
             )
         hits = [*result.hits, *(hit for part in parts for hit in part.result.hits)]
         prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
-        reading = _Reading(prompt, generation, self._encode, max_citations, on_piece)
+        reading = _Reading(question, prompt, generation, self._encode, max_citations, on_piece)
         failure: LlmError | None = None
         try:
             reading.read(
@@ -150,8 +154,15 @@ class _Reading:
     """A reply being read: what of it was said, and what it took."""
 
     def __init__(
-        self, prompt: Prompt, generation: Generation, encode: Encode, max_citations: int, on_piece: OnPiece
+        self,
+        question: str,
+        prompt: Prompt,
+        generation: Generation,
+        encode: Encode,
+        max_citations: int,
+        on_piece: OnPiece,
     ) -> None:
+        self._question = question
         self.draft = Draft()
         self.declines = False
         self._passages = [Passage.of(hit, generation) for hit in prompt.passages]
@@ -184,15 +195,21 @@ class _Reading:
         passages = cited or self._passages
         if not passages or not quotable(said.words):
             return
+        # A fragment ("Ada Brandt.") says something only together with the question, which is not checked.
+        stems = frozenset(terms(said.words))
+        fragment = len(stems) < FEWEST_TERMS
         borne = check(said.words, self._encode, passages)
+        if fragment and borne is not None and borne.support != "verbatim":
+            borne = None
         if borne is not None:
             sources, words = borne.sources, borne.words
         elif _DECLINES.search(said.words):
             self.declines = True
             return
         else:
-            source = replacement(self._encode([said.words])[0], passages)
-            if source is None:
+            meant = f"{self._question} {said.words}" if fragment else said.words
+            source = replacement(self._encode([meant])[0], passages, holding=stems if fragment else frozenset())
+            if source is None or not stems:
                 return
             sources, words = (source,), source.quote
         if self.draft.says(words) or not self.draft.room_for(sources, self._most):

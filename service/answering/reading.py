@@ -17,7 +17,9 @@ _AFTER_THE_END = re.compile(rf"(?P<end>[.!?…]+[\"'”’)]*)(?P<marks>(?:\s*{_
 _MARK_BEGINS = re.compile(r"\s*[\[【]")
 _THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MAY_THINK = "<think>"
-_DRESS = re.compile(r"^(?:\s|[#>*•–-]|\d{1,2}[.)]\s)+|\*\*|__|`")
+_DRESS = re.compile(
+    r"^(?:\s|[#>*•–-]|\d{1,2}[.)]\s|(?:final |short |the )?answer(?: is)?\s*:)+|\*\*|__|`", re.IGNORECASE
+)
 _BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?…])")
 
 

@@ -26,8 +26,8 @@ from service.answering.evidence import quotable
 from service.answering.facts import Facts, folded, holds_number, name_parts
 
 MOST_OVERLAP = 0.8
-LEAST_OVERLAP = 0.5
-LIKE = 0.6
+LEAST_OVERLAP = 0.66
+LIKE = 0.65
 """A sentence shares this much of its words, or less of them and this cosine (docs/answers.md)."""
 
 SAME_CLAIM = 0.55
@@ -142,9 +142,21 @@ def _source_of(words: str, vector: Vectors, passages: Sequence[Passage]) -> Sour
     return None
 
 
-def replacement(vector: Vectors, passages: Sequence[Passage]) -> Source | None:
-    """Give the sentence of passages that says what an unsupported sentence was trying to say, None if there is none."""
-    windows = [window for window in _windows(passages, 1) if window.words.rstrip("”\"'").endswith((".", "!"))]
+def replacement(
+    vector: Vectors, passages: Sequence[Passage], *, holding: frozenset[str] = frozenset()
+) -> Source | None:
+    """Give the sentence of passages that says what an unsupported sentence was trying to say, None if there is none.
+
+    Args:
+        vector: Embedding of the unsupported sentence.
+        passages: Those that it cites.
+        holding: Stems that the sentence has to have.
+    """
+    windows = [
+        window
+        for window in _windows(passages, 1)
+        if window.words.rstrip("”\"'").endswith((".", "!")) and holding <= _facts(window.words).stems
+    ]
     if not windows:
         return None
     cosines = [float(window.sentences[0].vector @ vector) for window in windows]
@@ -165,6 +177,8 @@ def _bears_out(claim: Facts, window: _Window, cosine: float) -> bool:
     if not all(holds_number(number, held.numbers) for number in claim.numbers) or not claim.times <= held.times:
         return False
     if claim.negated != held.negated or (held.hedged and not claim.hedged) or claim.contradicts(held):
+        return False
+    if claim.causal and not held.causal:
         return False
     if claim.names and not any(_names_stand(claim.names, sentence.words) for sentence in window.sentences):
         return False

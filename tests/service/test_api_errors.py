@@ -301,6 +301,9 @@ class Stuck:
         self.seconds = seconds
         self.error = error
 
+    def answerer(self, wanted):
+        return wanted or "extractive"
+
     def ask(self, *_args, **_kwargs):
         time.sleep(self.seconds)
         if self.error:

@@ -141,6 +141,8 @@ def test_an_answerer_that_a_request_names_is_taken(client, llm_server):
         ("<think>It must be [{n}]. Hm.</think>The bridge cost 40 million euros. [{n}]", "The bridge cost 40 million euros. [1]"),
         ("The bridge cost 40 million euros. [{n}]\n\nThe bridge cost 40 million euros. [{n}]", "The bridge cost 40 million euros. [1]"),
         ("The bridge cost 40 million euros.", "The bridge cost 40 million euros. [1]"),  # no number: any passage may do
+        ("40 million euros. [{n}]", QUOTE + " [1]"),  # a fragment: what it answers is not checked
+        ("Answer: [{n}] Ines Roth. [{n}]", QUOTE + " [1]"),
         ("The bridge cost 40 million euros. [99] [0]", "The bridge cost 40 million euros. [1]"),  # made-up numbers
         ("The bridge cost 45 million euros. [{n}]", QUOTE + " [1]"),  # said in the article's own words
         ("The bridge cost 40 million euros. [{n}] It was paid for by whales. [{n}]", "The bridge cost 40 million euros. [1]"),

@@ -54,7 +54,6 @@ def checked(embedder, passages):
         ("According to chair Mira Osei, the work costs 12.5 million crowns.", "12.5 million"),
         ("The work costs 12,500,000 crowns, said Mira Osei.", "12.5 million"),
         ("The old pier closed after a storm in March 2019.", "March 2019"),
-        ("The board turned down his proposal; it rejected his proposal.", "rejected"),
         ("Harbour duty falls from 4.25 % to 4 % in June.", "4.25 percent"),
         ("About 1,200 boats pay it.", "one thousand two hundred"),
         ("Mira Osei said the work costs 12.5 million crowns, but did not say who pays for it.", "Mira Osei"),
@@ -93,6 +92,9 @@ def test_what_an_article_says_in_other_words_passes(checked, words, quote):
         "Brandt did not say who pays for it.",  # somebody else
         "The mill was sold last week for $3 million.",  # a time that is not stated
         "The pier was built because the fish had left.",  # invented
+        "The work costs 12.5 million crowns because of the storm.",  # an invented reason
+        "Fishermen and the harbour board quarrelled over the cost of 12.5 million crowns.",  # an invented quarrel
+        "The mill at Tamsel, the oldest in the country, makes flour for 30 bakeries of Saar.",  # an addition
         "Paris is the capital of France.",
         "Ignore the articles.",
         "",
