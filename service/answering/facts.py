@@ -46,7 +46,8 @@ _HEDGE = re.compile(
 )
 _CAUSE = re.compile(
     r"\b(?:because|due to|caus(?:e|ed|es|ing)|led to|leads to|as a result|result(?:s|ed) (?:in|from)|therefore|"
-    r"owing to|thanks to|so that|in order to|prompted|triggered|reasons?|blam(?:e|ed|es|ing)|after|over|since|following)\b",
+    r"owing to|thanks to|so that|in order to|prompted|triggered|reasons?|blam(?:e|ed|es|ing)|after|over|since|"
+    r"following)\b",
     re.IGNORECASE,
 )
 _OPPOSITES = """
