@@ -1,7 +1,7 @@
 """Whether the best evidence answers the question at all: a logistic model over what is known of the evidence.
 
 Its weights are a readable file, `abstention.json`, made by `byline eval calibrate` from questions whose answers are
-known; docs/measurements.md has its errors.
+known; docs/answers.md has its errors.
 """
 
 from __future__ import annotations
