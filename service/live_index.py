@@ -15,6 +15,7 @@ from index.catalog import Catalog
 from index.embedding import Embedder
 from index.errors import GenerationDamaged, GenerationIncompatible, IndexingError, NoGeneration
 from index.generation import Generation
+from index.reranking import Reranker
 from index.searcher import Searcher
 from ingest.article import ArticleId, IngestError
 
@@ -31,6 +32,7 @@ class LiveIndex:
         catalog: Where generations are published.
         embedder: The model that questions are asked with.
         removed: Gives the articles that must not be found any more, though the generation may hold them.
+        reranker: Reads the best passages again, if there is one.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class LiveIndex:
         catalog: Catalog,
         embedder: Embedder,
         removed: Callable[[], frozenset[ArticleId]] = frozenset,
+        reranker: Reranker | None = None,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._removed = removed
+        self._reranker = reranker
         self._searcher: Searcher | None = None
         self._problems: tuple[IndexingError, ...] = ()
         self._seen: tuple[str | None, tuple[str, ...]] | None = None
@@ -100,7 +104,7 @@ class LiveIndex:
         self._seen = published
         try:
             opened = self._catalog.open_newest_good(
-                lambda folder: Searcher(Generation.open(folder), self._embedder, removed)
+                lambda folder: Searcher(Generation.open(folder), self._embedder, removed, self._reranker)
             )
         except NoGeneration:
             return False

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     chunk_title: bool = Field(
         default=True, description="The article's title is embedded and searched with each of its chunks."
     )
+    reranker: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A folder with a cross-encoder that reads the best 30 passages again; none: they stay as found.",
+    )
     answer_passages: int = Field(default=12, ge=1, le=100, description="Chunks that an answer may draw on.")
     answer_sentences: int = Field(default=5, ge=1, le=10, description="Most sentences of an extractive answer.")
     abstention_model: Path | None = Field(
