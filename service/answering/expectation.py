@@ -54,6 +54,7 @@ _THINGS_THAT_ACT = (
 )
 _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
+_SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
 _IS = r"(?:is|are|was|were|'s|’s)"
 
 # The first that matches decides: "how many years" is a number, "which year" a time.
@@ -70,7 +71,7 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
     (r"\b(?:what|which) (?:number|amount|size|height|age|speed|population|score)\b", "number"),
     (r"\b(?:what|which) (?:\w+ )?(?:year|month|day|date|time|week|weekends?|weekday|hour|season|century)s?\b", "time"),
     (r"\bwhen\b|\bhow soon\b|\bsince what\b|\bdeadline\b|\bat what (?:hours?|times?)\b", "time"),
-    (rf"\bwho (?:{_SAID})\b|\bwhat (?:did|does|do) .{{1,60}} (?:say|call|tell|argue|think)\b", "quotation"),
+    (rf"\bwho (?:{_SAID})\b|\bwhat (?:did|does|do) .{{1,60}} (?:{_SAY})\b", "quotation"),
     (rf"\bwho(?:m|se)?\b|\b(?:which|what) (?:\w+ )?(?:{_THINGS_THAT_ACT})\b", "person"),
     (rf"\bwhere\b|\b(?:which|what) (?:\w+ )?(?:{_PLACES})\b", "place"),
     (r"\bwhy\b|\bwhat (?:is|was|were|are) the (?:reasons?|causes?|grounds)\b|\bwhat (?:caused|led|made)\b", "reason"),
@@ -141,6 +142,12 @@ _SIGNS = {
 }
 
 
+# Whose words are asked for: "what did Mayor Ines Roth say".
+_SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
+_LARGE = re.compile(r"[A-Z][\w’'-]+")
+_PRONOUN_SAYS = re.compile(rf"\b(?:he|she|they) (?:also )?(?:{_SAID})\b|\b(?:{_SAID}) (?:he|she|they)\b", re.IGNORECASE)
+
+
 @lru_cache(maxsize=1000)
 def expectation_of(question: str) -> Expectation:
     """Tell what kind of thing a question asks for; `any` where its words do not say."""
@@ -161,8 +168,22 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
     signs = _SIGNS.get(expectation)
     if signs is None:
         return 1.0
+    if expectation == "quotation" and (speaker := _SPEAKER.search(question)):
+        return _holds_words_of(speaker["who"], words, signs)
     asked = question.casefold()
     for pattern, worth in ((signs.sure, 1.0), (signs.perhaps, PERHAPS)):
         if any(match.group().casefold() not in asked for match in pattern.finditer(words)):
             return worth
     return 0.0
+
+
+def _holds_words_of(speaker: str, words: str, signs: _Signs) -> float:
+    """Tell how far a sentence holds what somebody said: by a name of theirs, or by a pronoun that may be theirs."""
+    names = {name.casefold() for name in _LARGE.findall(speaker)}
+    if not names:  # "what did the minister say"
+        return 1.0 if signs.sure.search(words) else 0.0
+    named = bool(names & {name.casefold() for name in _LARGE.findall(words)})
+    speaks = bool(signs.sure.search(words) or signs.perhaps.search(words))
+    if named:
+        return 1.0 if speaks else PERHAPS
+    return PERHAPS if _PRONOUN_SAYS.search(words) else 0.0

@@ -22,7 +22,7 @@ NEAREST = 3
 ENOUGH = 0.7
 """Evidence is said until the right one is among it with this probability (docs/answers.md)."""
 
-WORTH = 0.1
+WORTH = 0.15
 """And as long as a piece is at least this share as likely as the best one."""
 
 SAME = 0.9

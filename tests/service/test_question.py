@@ -82,6 +82,11 @@ def test_the_question_word_tells_what_is_asked_for(question, kind):
         ("What is a sluice?", "A sluice is a gate for water.", 1),
         ("What is a sluice?", "Sluices were rebuilt.", PERHAPS),
         ("What did she say about it?", "“We sail,” she said.", 1),
+        ("What did Captain Strand say about fog?", "“We sail,” said Strand.", 1),
+        ("What did Captain Strand say about fog?", "“We sail,” she said.", PERHAPS),
+        ("What did Captain Strand say about fog?", "Strand bought a boat.", PERHAPS),
+        ("What did Captain Strand say about fog?", "“We stay,” said Ellery.", 0),
+        ("What does Ivo Strand advise the council to do?", "Strand wants the council to wait.", 1),
         ("Is it open?", "Whatever it says.", 1),
     ],
 )
