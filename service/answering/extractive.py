@@ -15,6 +15,7 @@ from service.answering.answer import Answer
 from service.answering.composition import abstain, compose
 from service.answering.evidence import Evidence, Question, gather
 from service.answering.parts import Part
+from service.answering.referents import with_referents
 
 NEAREST = 3
 """Passages shown with an abstention."""
@@ -70,7 +71,8 @@ class ExtractiveAnswerer:
         answered = [one for one in judged if one.decision.reason is None]
         if not answered:
             return self._one(whole, most)
-        chosen = _in_turns([choose(one.question, one.ranked, most=most) for one in answered], most)
+        said = [_say(one, most) for one in answered]
+        chosen = _in_turns(said, most)
         missing = [one.part.words for one, said in zip(parts, judged, strict=True) if said.decision.reason is not None]
         return compose(chosen, sureness=min(one.decision.confidence for one in answered), missing=missing)
 
@@ -84,7 +86,7 @@ class ExtractiveAnswerer:
         decision = judged.decision
         if decision.reason is not None:
             return abstain(decision.reason, nearest(judged.ranked), sureness=decision.confidence)
-        return compose(choose(judged.question, judged.ranked, most=most), sureness=decision.confidence)
+        return compose(_say(judged, most), sureness=decision.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class Judged:
     question: Question
     ranked: Sequence[Evidence]
     decision: Decision
+
+
+def _say(judged: Judged, most: int) -> list[Evidence]:
+    return with_referents(choose(judged.question, judged.ranked, most=most), judged.ranked, most=most)
 
 
 def _in_turns(chosen: Sequence[Sequence[Evidence]], most: int) -> list[Evidence]:

@@ -16,6 +16,7 @@ from service.answering.abstention import load_abstention_model
 from service.answering.evidence import Question, gather, quotable
 from service.answering.extractive import ExtractiveAnswerer, FoundPart, likelihoods
 from service.answering.parts import parts_of
+from service.answering.referents import leans
 
 pytestmark = pytest.mark.model
 
@@ -152,6 +153,37 @@ def test_what_the_articles_do_not_hold_is_not_answered(ask, question):
     assert answer.citations == ()
     assert answer.abstain_reason in {"no_relevant_passage", "not_stated"}
     assert len(answer.nearest) <= 3
+
+
+def test_a_sentence_that_leans_comes_with_the_one_that_names(ask):
+    answer = ask("How many years did she serve at the lighthouse of Gull Point?")
+    quotes = [citation.quote for citation in answer.citations]
+    place = quotes.index("She had served there for 31 years.")
+    assert quotes[place - 1] == "Keeper Maud Ellery lit the lamp of Gull Point lighthouse for the last time on Sunday."
+
+
+def test_a_leaning_sentence_takes_no_more_places_than_there_are(ask):
+    answer = ask("How many years did she serve at the lighthouse of Gull Point?", max_citations=1)
+    assert len(answer.citations) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "leaning"),
+    [
+        ("She had served there.", True),
+        ("“It is late,” said Strand.", True),
+        ("The minister denied it.", True),
+        ("Their ships left.", True),
+        ("The minister of Orlo denied it.", False),
+        ("The ships left.", False),
+        ("Hers was the first.", True),
+        ("Heron Bay is closed.", False),
+        ("Strand said she left.", False),
+        ("", False),
+    ],
+)
+def test_what_leans_begins_with_what_another_sentence_names(words, leaning):
+    assert leans(words) is leaning
 
 
 def test_likelihoods_are_a_distribution_in_the_order_of_the_evidence(evidence_of):
