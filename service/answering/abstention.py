@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.answering.answer import AbstainReason
 from service.answering.evidence import Evidence, Question
+from service.answering.premises import contradicting
 from service.errors import WrongUse, first_fault
 
 SHIPPED_FILE = Path(__file__).with_name("abstention.json")
@@ -81,10 +82,14 @@ def load_abstention_model(file: Path | None = None) -> AbstentionModel:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to answer: `reason` says why not, None where it is answered; `confidence` is in [0, 1]."""
+    """Whether to answer: `reason` says why not, None where it is answered; `confidence` is in [0, 1].
+
+    `against` is what contradicts the question, where that is the reason.
+    """
 
     reason: AbstainReason | None
     confidence: float
+    against: Evidence | None = None
 
 
 FEATURES: Mapping[str, str] = {
@@ -121,4 +126,6 @@ def decide(question: Question, ranked: Sequence[Evidence], model: AbstentionMode
     confidence = model.confidence(found)
     if found["relevant"] < model.relevant:
         return Decision("no_relevant_passage", confidence)
+    if (against := contradicting(question.text, ranked)) is not None:
+        return Decision("premise_contradicted", confidence, against)
     return Decision("not_stated" if confidence < model.threshold else None, confidence)

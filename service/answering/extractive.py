@@ -85,7 +85,7 @@ class ExtractiveAnswerer:
     def _one(self, judged: Judged, most: int) -> Answer:
         decision = judged.decision
         if decision.reason is not None:
-            return abstain(decision.reason, nearest(judged.ranked), sureness=decision.confidence)
+            return abstain(decision.reason, judged.nearest(), sureness=decision.confidence)
         return compose(_say(judged, most), sureness=decision.confidence)
 
 
@@ -96,6 +96,11 @@ class Judged:
     question: Question
     ranked: Sequence[Evidence]
     decision: Decision
+
+    def nearest(self) -> list[Evidence]:
+        """Give what is shown with an abstention: what contradicts the question first."""
+        against = [self.decision.against] if self.decision.against is not None else []
+        return nearest([*against, *self.ranked])
 
 
 def _say(judged: Judged, most: int) -> list[Evidence]:

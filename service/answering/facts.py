@@ -57,8 +57,17 @@ allow forbid, allow ban, permit ban, hire fire, appoint dismiss, arrive leave, e
 above below, more less, more fewer, first last, higher lower, best worst, gain lose, join leave, strengthen weaken,
 expand shrink, agree refuse, confirm deny, succeed fail, pass reject, keep drop, export import, east west,
 north south, majority minority, guilty innocent, upper lower, up down, early late, earlier later, largest smallest,
-highest lowest, oldest youngest
+highest lowest, oldest youngest, reject approve, refuse grant, refuse approve, cancel keep, scrap keep, scrap save,
+suspend resume, halt resume, demolish build, deny allow, lift impose, postpone begin, forbid permit, reject support,
+shut open, shut reopen, close reopen, delay advance, jump fall, soar fall, raise reduce, hike cut
 """
+# What several words say and one word says, too.
+_PHRASES = (
+    (re.compile(r"\b(?:turn|vote|strik|struck|knock)(?:e|ed|es|s|ing)? (?:\w+ )?down\b", re.IGNORECASE), " reject "),
+    (re.compile(r"\b(?:call(?:s|ed|ing)?) (?:\w+ )?off\b", re.IGNORECASE), " cancel "),
+    (re.compile(r"\bg[ai]v(?:e|es|en|ing) (?:\w+ ){0,2}(?:green light|go-ahead)\b", re.IGNORECASE), " approve "),
+    (re.compile(r"\bmay (?=build|open|go ahead|proceed)", re.IGNORECASE), " approve "),
+)
 _GOES_ON = re.compile(r"\s*(?:and\s+)?", re.IGNORECASE)
 # What often begins a sentence and is no name.
 _BEGINS = re.compile(r"\w+(?:ing|ly|ed)|however|although|according|meanwhile|yes|thus|also|instead|despite|besides")
@@ -111,7 +120,7 @@ class Facts:
             negated=bool(_NEGATION.search(text)),
             hedged=bool(_HEDGE.search(text)),
             causal=bool(_CAUSE.search(text)),
-            stems=frozenset(terms(text)) | {word for word in text.casefold().split() if word in OPPOSITES},
+            stems=_stems(text),
         )
 
     def contradicts(self, other: Facts) -> bool:
@@ -121,6 +130,20 @@ class Facts:
             for stem in self.stems
             if (opposites := OPPOSITES.get(stem))
         )
+
+    def opposed_by(self, other: Facts, *, besides: frozenset[str]) -> bool:
+        """Tell whether another text has the opposite of a content word here that is not in `besides`."""
+        return any(
+            (opposites - self.stems) & other.stems
+            for stem in self.stems - STOP_WORDS - besides - other.stems
+            if (opposites := OPPOSITES.get(stem))
+        )
+
+
+def _stems(text: str) -> frozenset[str]:
+    for phrase, word in _PHRASES:
+        text = phrase.sub(word, text)
+    return frozenset(terms(text)) | {word for word in text.casefold().split() if word in OPPOSITES}
 
 
 def folded(text: str) -> str:

@@ -17,7 +17,7 @@ from index.searcher import SearchResult
 from service.answering.answer import Answer
 from service.answering.composition import Draft, Piece, abstain, say
 from service.answering.evidence import quotable
-from service.answering.extractive import ExtractiveAnswerer, FoundPart, nearest
+from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.prompting import Prompt, write_prompt
 from service.answering.reading import Said, SentenceReader
 from service.answering.reply import Told
@@ -108,9 +108,7 @@ class LlmAnswerer:
         """
         judged = self._extractive.judge(question, result, generation)
         if judged.decision.reason == "no_relevant_passage":
-            return Told(
-                abstain("no_relevant_passage", nearest(judged.ranked), sureness=judged.decision.confidence), False
-            )
+            return Told(abstain("no_relevant_passage", judged.nearest(), sureness=judged.decision.confidence), False)
 
         def instead() -> Answer:
             return self._extractive.answer(question, result, generation, parts=parts, max_citations=max_citations)
@@ -139,7 +137,7 @@ class LlmAnswerer:
             told = reading.draft.answer(sureness=judged.decision.confidence)
             return reading.told(told, degraded=failure is not None)
         if failure is None and reading.declines:
-            declined = abstain("not_stated", nearest(judged.ranked), sureness=judged.decision.confidence)
+            declined = abstain("not_stated", judged.nearest(), sureness=judged.decision.confidence)
             return reading.told(declined, degraded=False)
         without = self._without(instead, str(failure) if failure else "nothing that the LLM said is in the articles")
         return reading.told(without.answer, degraded=True)

@@ -155,6 +155,33 @@ def test_what_the_articles_do_not_hold_is_not_answered(ask, question):
     assert len(answer.nearest) <= 3
 
 
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("When was the sluice at Ottermere closed?", "The sluice at Ottermere was opened in 1911"),
+        ("Why does the night ferry to Tarn Island stop again on 4 May 2026?", "starts again on 4 May 2026"),
+    ],
+)
+def test_what_takes_the_opposite_for_granted_is_told_what_the_articles_say(ask, question, says):
+    answer = ask(question)
+    assert (answer.status, answer.abstain_reason) == ("abstained", "premise_contradicted")
+    assert answer.text == "The articles say otherwise."
+    assert says in answer.nearest[0].quote
+    assert answer.citations == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Was the sluice at Ottermere closed in 1911?",  # takes nothing for granted
+        "In which year was the sluice at Ottermere opened?",
+        "When does the tollgate at Wexcombe open?",  # said by a sentence that cannot be quoted
+    ],
+)
+def test_what_may_hold_is_not_denied(ask, question):
+    assert ask(question).abstain_reason in {None, "not_stated"}
+
+
 def test_a_sentence_that_leans_comes_with_the_one_that_names(ask):
     answer = ask("How many years did she serve at the lighthouse of Gull Point?")
     quotes = [citation.quote for citation in answer.citations]
