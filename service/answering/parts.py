@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from index.lexical import terms
+from service.answering.question import same_question
 
 MOST_PARTS = 4
 """A question with more is asked as a whole: it is no list of questions but something that only looks like one."""
@@ -49,6 +50,9 @@ def parts_of(question: str) -> tuple[Part, ...]:
         return ()
     parts = [Part(words[0], f"{words[0]}?")]
     for number, own in enumerate(words[1:], start=1):
+        if changed := same_question(own, words[0]):  # "Which went in May, and which in June?"
+            parts.append(Part(own, f"{changed}?"))
+            continue
         names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in own]
         if names:
             search = f"{own}? {' '.join(dict.fromkeys(names))}"

@@ -1,0 +1,113 @@
+"""Who and what a text mentions by name, and of which kind, as far as its words tell. English only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from index.lexical import STOP_WORDS
+
+Kind = Literal["person", "place", "thing"]
+
+_TITLES = (
+    "mr|mrs|ms|dr|prof|professor|sir|dame|king|queen|prince|princess|president|prime minister|minister|mayor|governor|"
+    "senator|chancellor|premier|captain|chief|judge|justice|councillor|keeper|director|chair|pope|bishop|general|"
+    "secretary|ambassador|detective|inspector|astronomer|economist|coach"
+)
+_THING_WORDS = frozenset(
+    "bridge bank company alliance council union party hospital station agency ministry museum festival river institute "
+    "university group committee court commission office club rovers athletic co-operative inc ltd limited act "
+    "agreement award prize cup league storm ferry line lantern reservoir stadium ground school college church "
+    "treaty summit "
+    "association federation authority service board fund plan project programme program network media news post times "
+    "herald army navy airlines railway railways house assembly parliament senate congress department society "
+    "foundation".split()
+)
+_PLACE_WORDS = frozenset(
+    "island coast bay harbour harbor port street road square lake mount mountain valley hill park pier".split()
+)
+_IN = re.compile(r"\b(?:in|at|near|from|to|of|for|on|across|around|between|and|outside)\s+(?:the\s+)?$", re.IGNORECASE)
+_TITLED = re.compile(rf"\b(?:{_TITLES})\.?\s+$", re.IGNORECASE)
+_CALENDAR = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday".split()
+)
+_ASKING = frozenset("is are was were did does do has have had can could will would should may".split())
+_FIRST_PARTS = frozenset("st new north south east west san los".split())
+_PART = r"(?:(?:Mr|Mrs|Ms|Dr|Prof|St|Gen|Sen|Rep|Gov|Sgt|[A-Z])\.|[A-Z][\w’'&-]*(?:\.[A-Z]\b\.?)*)"
+_RUN = re.compile(rf"\b{_PART}(?:\s+(?:(?:of|de|van|von|al|bin)\s+(?:the\s+)?)?{_PART})*")
+_ACTS = re.compile(r"\b(?:did|does|will|has|can|could|would|should)\s+$", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(?:^|[.!?:“\"(]\s*|\n)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A name in a text, with the place where it begins."""
+
+    words: str
+    kind: Kind
+    start: int
+
+
+def mentions(text: str) -> list[Mention]:
+    """Give the names of a text in their order, each once; months and weekdays are none."""
+    found: dict[str, Mention] = {}
+    for match in _RUN.finditer(text):
+        words, start = _trimmed(
+            match.group(), match.start(), begins=bool(_SENTENCE_START.search(text[: match.start()]))
+        )
+        if words and words.casefold() not in found:
+            found[words.casefold()] = Mention(words, _kind(words, text[:start]), start)
+    return list(found.values())
+
+
+def _trimmed(run: str, start: int, *, begins: bool) -> tuple[str, int]:
+    """Take off what is written large only because it begins a sentence, and what is of the calendar."""
+    words = run.split()
+    while words and (words[0].casefold().strip(".’'") in STOP_WORDS | _CALENDAR or _is_asking(words[0])):
+        start += len(words[0]) + 1
+        words.pop(0)
+        begins = False
+    while words and words[-1].casefold() in _CALENDAR:
+        words.pop()
+    if begins and len(words) == 1 and not words[0].isupper():
+        return "", start
+    return re.sub(r"[’']s$", "", " ".join(words)).rstrip("."), start
+
+
+def _is_asking(word: str) -> bool:
+    return word.casefold() in {
+        "is",
+        "are",
+        "was",
+        "were",
+        "did",
+        "does",
+        "do",
+        "has",
+        "have",
+        "had",
+        "can",
+        "could",
+        "will",
+    }
+
+
+def _kind(words: str, before: str) -> Kind:
+    parts = [part.casefold().strip(".") for part in words.split()]
+    if parts[0] in _TITLES.split("|") or _TITLED.search(before):
+        return "person"
+    if len(parts) == 1 and _ACTS.search(before):  # "where did Carney go"
+        return "person"
+    if any(part in _THING_WORDS for part in parts):
+        return "thing"
+    if any(part in _PLACE_WORDS for part in parts):
+        return "place"
+    if re.search(r"\bthe\s+$", before, re.IGNORECASE):
+        return "thing"
+    if _IN.search(before) and (
+        len(parts) == 1 or parts[0] in {"st", "new", "north", "south", "east", "west", "san", "los"}
+    ):
+        return "place"
+    return "person" if len(parts) in (2, 3) else "thing"
