@@ -17,10 +17,10 @@ from sklearn.metrics import roc_auc_score
 
 from eval.asking import find_for
 from eval.index_cache import indexed
-from eval.metrics import Numbers
 from eval.sets.lines import DatasetError
 from eval.sets.opening import open_set
 from eval.sets.questions import LabelledQuestion, QuestionSet, Split
+from eval.statistics import Numbers
 from eval.watching import Watch
 from index.embedding import Embedder, load_embedder
 from service.answering.abstention import FEATURES, AbstentionModel, features, load_abstention_model

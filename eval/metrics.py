@@ -12,13 +12,12 @@ from statistics import fmean, median
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eval.records import FigureRecord, Result
 from eval.sets.questions import QuestionType, Split, Unanswerable
+from eval.statistics import Numbers, mean_interval
 
 Better = Literal["higher", "lower"]
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,10 @@ GROUPINGS: tuple[tuple[str, ...], ...] = (
 """The groups that figures are given for: the whole, the halves, the types of question, why there is no answer."""
 
 
+WITH_INTERVALS = frozenset(f"{level}.nDCG@10" for level in ("article", "chunk", "sentence"))
+"""Figures that are held against those of others: how far they are chance stands beside them."""
+
+
 def groups_of(result: Result) -> tuple[str, ...]:
     """Give the names of the groups that a result belongs to."""
     kind = result.unanswerable or result.type
@@ -107,16 +110,25 @@ def groups_of(result: Result) -> tuple[str, ...]:
 
 
 def figures(results: Sequence[Result]) -> dict[str, dict[str, dict[str, FigureRecord]]]:
-    """Give the figures by system, group and metric; times also as `latency_ms.p50` and `.p95`."""
+    """Give the figures by system, group and metric; times also as `latency_ms.p50` and `.p95`.
+
+    Those of `WITH_INTERVALS` over all questions come with a 95 % interval.
+    """
     members: dict[str, dict[str, list[Result]]] = {}
     for result in results:
         for group in groups_of(result):
             members.setdefault(result.system, {}).setdefault(group, []).append(result)
     order = [name for names in GROUPINGS for name in names]
-    return {
+    found = {
         system: {name: _of_group(groups[name]) for name in sorted(groups, key=order.index)}
         for system, groups in members.items()
     }
+    for system, groups in members.items():
+        columns = _columns(groups["all"])
+        for name in WITH_INTERVALS & columns.keys():
+            low, high = mean_interval(columns[name])
+            found[system]["all"][name] = found[system]["all"][name].model_copy(update={"low": low, "high": high})
+    return found
 
 
 def _of_group(results: Sequence[Result]) -> dict[str, FigureRecord]:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from eval.metrics import Numbers
+Numbers = NDArray[np.float64]
 
 RESAMPLES = 9_999
 SEED = 20_260_101

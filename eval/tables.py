@@ -96,15 +96,23 @@ def _answer_lines(whole: Mapping[str, FigureRecord]) -> Iterable[str]:
 def _retrieval_table(run: Run) -> Table:
     several = len(run.systems) > 1 or not any(result.answer for result in run.results)
     title = heading(run.circumstances) if several else "ranking, all questions that have an answer"
-    table = _table(title, "system" if several else "of", *_RETRIEVAL_COLUMNS)
+    first, *others = _RETRIEVAL_COLUMNS
+    table = _table(title, "system" if several else "of", first, "95 % interval", *others)
     for system in run.systems:
         whole = run.figures[system]["all"]
         for level in LEVELS:
             names = [f"{level}.{measure}" for measure in _RETRIEVAL_COLUMNS]
             if any(name in whole for name in names):
                 label = f"{system}, {level}s" if several else f"{level}s"
-                table.add_row(label, *(cell(whole.get(name), digits=4) for name in names))
+                first, *others = (cell(whole.get(name), digits=4) for name in names)
+                table.add_row(label, first, _interval(whole.get(names[0])), *others)
     return table
+
+
+def _interval(figure: FigureRecord | None) -> str:
+    if figure is None or figure.low is None or figure.high is None:
+        return "–"
+    return f"{figure.low:.4f} to {figure.high:.4f}"
 
 
 def comparison_tables(comparison: Comparison, *, flips: int) -> Iterable[Table | str]:
