@@ -200,7 +200,12 @@ def test_a_child_has_every_setting_of_this_run_and_no_other(tmp_path, monkeypatc
     assert found["BYLINE_CHUNK_TITLE"] == "False"
     assert found["BYLINE_DATA"] == str(tmp_path)
     # Not set, or not of use to a benchmark.
-    left_out = {"abstention_model", "answerer", *(name for name in Settings.model_fields if name.startswith("llm_"))}
+    left_out = {
+        "abstention_model",
+        "answerer",
+        "reranker",
+        *(name for name in Settings.model_fields if name.startswith("llm_")),
+    }
     given = {name[7:].lower() for name in found if name.startswith("BYLINE_")}
     assert given == set(Settings.model_fields) - left_out
     assert "secret" not in found.values()
