@@ -16,6 +16,7 @@ from index.lexical import terms
 from index.searcher import Hit, SearchResult
 from ingest.article import Article, Span
 from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
+from service.answering.times import Days, Times
 
 COSINE_WEIGHT = 4.8
 COVERAGE_WEIGHT = 1.4
@@ -24,6 +25,8 @@ EXPECTED_WEIGHT = 1.9
 PASSAGE_WEIGHT = 3.8
 MEANING_WEIGHT = 3.1
 LEAD_WEIGHT = 1.4
+TIME_WEIGHT = 1.9
+ORDER_WEIGHT = 2.4
 """Fitted so that the softmax of the scores is how likely each piece is right, and rounded (docs/answers.md)."""
 
 HEADING_WITHIN = 12
@@ -51,6 +54,7 @@ class Question:
     weights: dict[str, float]
     expectation: Expectation
     several: bool
+    times: Times
 
     @classmethod
     def read(cls, text: str, generation: Generation) -> Question:
@@ -61,6 +65,7 @@ class Question:
             weights={term: generation.lexical.idf(term) for term in words},
             expectation=expectation_of(text),
             several=asks_for_several(text),
+            times=Times.read(text),
         )
 
     def coverage(self, found: Iterable[str]) -> float:
@@ -119,12 +124,13 @@ def gather(question: Question, result: SearchResult, generation: Generation) -> 
     """
     found: list[Evidence] = []
     seen: set[tuple[int, Span]] = set()
+    days = Days.of(hit.article.published_at for hit in result.hits)
     for hit in result.hits:
         for unit in _units(hit, generation):
             if (hit.article_row, unit.span) in seen:
                 continue
             seen.add((hit.article_row, unit.span))
-            found.append(_score(question, result.query_vector, hit, unit, generation))
+            found.append(_score(question, result.query_vector, days, hit, unit, generation))
     found.sort(key=lambda evidence: (-evidence.score, evidence.hit.article_row, evidence.span))
     return found
 
@@ -175,7 +181,9 @@ def quotable(words: str) -> bool:
     return not _UNQUOTABLE.search(plain)
 
 
-def _score(question: Question, query_vector: Vectors, hit: Hit, unit: _Unit, generation: Generation) -> Evidence:
+def _score(
+    question: Question, query_vector: Vectors, days: Days, hit: Hit, unit: _Unit, generation: Generation
+) -> Evidence:
     words = unit.span.of(hit.article.text)
     vectors = generation.sentence_vectors(unit.rows)
     # A list is about what its lead-in and its items are about together.
@@ -195,6 +203,8 @@ def _score(question: Question, query_vector: Vectors, hit: Hit, unit: _Unit, gen
         + EXPECTED_WEIGHT * expected
         + PASSAGE_WEIGHT * hit.score
         + MEANING_WEIGHT * hit.scores.dense
+        + TIME_WEIGHT * question.times.names(hit.article.published_at)
+        + ORDER_WEIGHT * days.standing(hit.article.published_at, question.times.order)
         + LEAD_WEIGHT * _lead(question, hit, unit, generation)
     )
     return Evidence(
