@@ -7,15 +7,16 @@ proportion to the text, whatever is in it.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest.article import RefusedInput
+from ingest.characters import tidy
 from ingest.dates import is_dateline
+from ingest.markup import without_links, without_tags
 
-CLEANING_VERSION = 1
+CLEANING_VERSION = 2
 """Raised when cleaning changes, so that it can be said which articles were cleaned by older rules."""
 
 
@@ -38,33 +39,6 @@ class Cleaned:
 
 # One pass settles most articles and the next confirms it; only crafted text (marks in marks) needs more.
 _MAX_PASSES = 20
-
-# --- characters
-
-_NEWLINES = "\r\v\f\x85\u2028\u2029"
-_SPACES = "\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-# Look like the hyphen of the keyboard, but "carve‑outs" with one is not found by "carve-outs".
-_HYPHENS = "\u2010\u2011"
-# Zero-width space, word joiner, BOM, soft hyphen; marks of direction and the "tag" letters, which can hide
-# words from a reader. Joiners (U+200C, U+200D) stay: Persian, Hindi and emoji are spelled with them.
-_INVISIBLE = (
-    "\u200b\u034f\u2060\u2061\u2062\u2063\u2064\ufeff\xad"
-    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
-_CONTROLS = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t" + _NEWLINES]
-_TAGS = range(0xE0000, 0xE0080)
-_CHARACTERS: dict[int, str | None] = (
-    dict.fromkeys(_CONTROLS)
-    | dict.fromkeys(_TAGS)
-    | dict.fromkeys(map(ord, _INVISIBLE))
-    | dict.fromkeys(map(ord, _NEWLINES), "\n")
-    | dict.fromkeys(map(ord, _SPACES), " ")
-    | dict.fromkeys(map(ord, _HYPHENS), "-")
-)
-
-# Sorting a run of n combining marks takes Python n² steps; no script stacks more than a few (UAX 15).
-_MAX_COMBINING = 30
-_LONG_MARKS = re.compile(rf"[^\w\x00-\x7f]{{{_MAX_COMBINING + 1},}}")
 
 # --- lists and reference marks
 
@@ -198,7 +172,8 @@ def clean(text: str, *, title: str | None) -> Cleaned:
     removed: list[Removed] = []
     for _ in range(_MAX_PASSES):
         lines = _with_list_marks(_tidy_lines(text))
-        lines = _without_furniture([without_references(line) for line in lines], wanted, removed)
+        lines = [without_links(without_references(line)) for line in lines]
+        lines = _without_furniture(lines, wanted, removed)
         lines = _without_banners(_unwrapped(lines), removed)
         if wanted is None:
             wanted = headline = _take_headline(lines)
@@ -212,8 +187,18 @@ def clean(text: str, *, title: str | None) -> Cleaned:
 
 
 def one_line(text: str) -> str:
-    """Give a title, name or other short field as one tidy line."""
+    """Give a title, name or other short field as one tidy line, without markup."""
     return " ".join(" ".join(_tidy_lines(text)).split())
+
+
+def plain_line(text: str) -> str:
+    """Give a field that is shown beside quotes as one tidy line: without links, markup and reference marks."""
+    for _ in range(_MAX_PASSES):
+        plain = one_line(without_links(without_references(one_line(text)), mention=""))
+        if plain == text:
+            break
+        text = plain
+    return text
 
 
 def is_byline(line: str) -> bool:
@@ -227,20 +212,7 @@ def is_list_item(line: str) -> bool:
 
 
 def _tidy_lines(text: str) -> list[str]:
-    text = text.replace("\r\n", "\n").translate(_CHARACTERS)
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", _LONG_MARKS.sub(_shorten_marks, text))
-    return [line.strip(" ") for line in re.sub(r" {2,}", " ", text).split("\n")]
-
-
-def _shorten_marks(run: re.Match[str]) -> str:
-    kept: list[str] = []
-    stacked = 0
-    for character in run[0]:
-        stacked = stacked + 1 if unicodedata.combining(character) else 0
-        if stacked <= _MAX_COMBINING:
-            kept.append(character)
-    return "".join(kept)
+    return [line.strip(" ") for line in tidy(without_tags(text)).split("\n")]
 
 
 def _with_list_marks(lines: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from urllib.parse import SplitResult, urlsplit
 
 from ingest.article import Article, DateSource, RefusedInput, TitleSource, article_id
-from ingest.cleaning import clean, is_byline, is_list_item, one_line, without_references
+from ingest.cleaning import clean, is_byline, is_list_item, one_line, plain_line
 from ingest.dates import date_in_file_name, find_dateline, is_dateline, parse_stated_date
 from ingest.readers.raw import RawArticle
 
@@ -21,6 +21,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A full stop after a word of some length: "U.S." and "Dr." end no sentence.
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{4})[.!?][\"”’)]*(?= )")
 _LIST_MARK = re.compile(r"(?:-|\d{1,3}[.)]) ")
+_DOMAIN = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -39,14 +40,14 @@ def prepare(raw: RawArticle, *, default_source: str | None = None, max_chars: in
     _refuse_unstorable(raw, default_source)
     if len(raw.text) > max_chars:
         raise RefusedInput(f"too large: {len(raw.text)} characters; the limit is {max_chars}")
-    stated_title = _cut(without_references(one_line(raw.title or "")), _MAX_TITLE_CHARS)
+    stated_title = _cut(plain_line(raw.title or ""), _MAX_TITLE_CHARS)
     cleaned = clean(raw.text, title=stated_title or None)
     if not cleaned.text:
         raise RefusedInput("no text is left after cleaning")
     title, title_source = _title(stated_title, cleaned.title, cleaned.text)
     published_at, date_source = _publication_date(raw, cleaned.text)
     url = normalise_url(raw.url)
-    stated_source = without_references(one_line(raw.source or "") or one_line(default_source or ""))
+    stated_source = _source_name(raw.source or "") or _source_name(default_source or "")
     external_id = one_line(raw.external_id or "") or None
     identity = _identity(url, stated_source, external_id, raw.path, cleaned.text)
     return Article(
@@ -57,11 +58,17 @@ def prepare(raw: RawArticle, *, default_source: str | None = None, max_chars: in
         title_source=title_source,
         source=stated_source or _host(url) or _UNKNOWN_SOURCE,
         url=url,
-        authors=tuple(dict.fromkeys(name for author in raw.authors if (name := one_line(author)))),
+        authors=tuple(dict.fromkeys(name for author in raw.authors if (name := plain_line(author)))),
         published_at=published_at,
         date_source=date_source,
         external_id=external_id,
     )
+
+
+def _source_name(stated: str) -> str:
+    """Give a source as one tidy line; one that is known by its domain alone keeps it."""
+    name = one_line(stated)
+    return name if _DOMAIN.fullmatch(name) else plain_line(stated)
 
 
 def normalise_url(url: str | None) -> str | None:

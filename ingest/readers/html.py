@@ -12,6 +12,7 @@ from trafilatura.settings import Document
 
 from ingest.article import RefusedInput
 from ingest.readers.encoding import decode
+from ingest.readers.hidden import remove_hidden
 from ingest.readers.raw import RawArticle, ReadResult
 
 HtmlElement = Any  # lxml's, which ships no types
@@ -50,6 +51,8 @@ def read(data: bytes, path: str) -> ReadResult:
 
 
 def _article(page: HtmlElement, path: str) -> RawArticle:
+    date_page = deepcopy(page)
+    remove_hidden(page)
     found = bare_extraction(page, with_metadata=True, include_comments=False, include_tables=True)
     if not isinstance(found, Document) or not found.text or not found.text.strip():
         raise RefusedInput("no article text found in the HTML page")
@@ -60,7 +63,7 @@ def _article(page: HtmlElement, path: str) -> RawArticle:
         url=url,
         source=found.sitename or None,
         authors=tuple(name.strip() for name in (found.author or "").split(";") if name.strip()),
-        published=_stated_date(page, url),
+        published=_stated_date(date_page, url),
         path=path,
     )
 
