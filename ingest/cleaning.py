@@ -58,6 +58,8 @@ _REFERENCE = (
 )
 _REFERENCE_WITHIN_WORDS = re.compile(rf"(?<=\w)(?:{_REFERENCE})+(?=\w)")
 _REFERENCE_MARK = re.compile(_REFERENCE)
+# As some chat programs write them: 【4†source】.
+_TOOL_MARK = re.compile(r" ?[【〖]\s?[0-9０-９]{1,4}[^】〗\n]{0,60}[】〗]")
 
 # --- hard-wrapped paragraphs
 
@@ -253,7 +255,7 @@ def without_references(line: str) -> str:
     if not any(mark in line for mark in _OPENING):
         return line
     for _ in range(3):
-        shorter = _REFERENCE_MARK.sub("", _REFERENCE_WITHIN_WORDS.sub(" ", line)).strip(" ")
+        shorter = _TOOL_MARK.sub("", _REFERENCE_MARK.sub("", _REFERENCE_WITHIN_WORDS.sub(" ", line))).strip(" ")
         if shorter == line:
             return line
         line = shorter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ingest.markup import without_links
 from ingest.sentences import split_sentences
 
 LONGEST_SENTENCE_CHARS = 1_000
@@ -20,7 +21,8 @@ _MAY_THINK = "<think>"
 _DRESS = re.compile(
     r"^(?:\s|[#>*•–-]|\d{1,2}[.)]\s|(?:final |short |the )?answer(?: is)?\s*:)+|\*\*|__|`", re.IGNORECASE
 )
-_BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?…])")
+# Not before ".example": articles have the names of hosts written so.
+_BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?…](?:\W|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class SentenceReader:
 def _read(sentence: str) -> Said:
     numbers = [int(number) for mark in _MARKS.findall(sentence) for number in _NUMBERS.findall(mark)]
     words = _DRESS.sub("", _MARKS.sub("", sentence))
-    words = _BEFORE_MARK.sub("", " ".join(words.split()))
+    words = without_links(_BEFORE_MARK.sub("", " ".join(words.split())))
     if len(words) > LONGEST_SENTENCE_CHARS:
         words = ""
     return Said(words, tuple(dict.fromkeys(numbers)))

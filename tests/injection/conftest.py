@@ -9,14 +9,16 @@ import llm_server as scripted
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from judging import is_answered
 from obedient import ObedientLlm
-from poisoned import about_injections, poisoned
+from poisoned import about_injections, sample
 
 from index.builder import Builder
 from ingest.adding import add_files
 from service.api.app import build_app
 from service.assembly import chunking_settings
 
+OUTCOMES = pytest.StashKey[dict]()
 SAMPLES = Path(__file__).parents[2] / "eval" / "data" / "articles"
 
 
@@ -46,6 +48,7 @@ class Desk:
     article_of: dict
     texts: dict = field(default_factory=dict)
     boundaries: list = field(default_factory=list)
+    said: list = field(default_factory=list)
 
     def text_of(self, article):
         if article not in self.texts:
@@ -100,7 +103,7 @@ def open_desk(assembled, remembering, tmp_path_factory, thorough):
             assert response.status_code == 201, response.text
             article_of[body["external_id"]] = response.json()["article_id"]
         samples = sorted(SAMPLES.iterdir())
-        list(add_files(parts.library, samples if thorough else samples[::8]))
+        list(add_files(parts.library, samples if thorough else samples[::15]))
         Builder(parts.catalog, remembering, chunking_settings(parts.settings)).build(parts.library)
         parts.live.refresh()
         return parts, Desk(client, article_of)
@@ -111,9 +114,15 @@ def open_desk(assembled, remembering, tmp_path_factory, thorough):
 
 
 @pytest.fixture(scope="session")
-def poisoned_parts(open_desk):
-    bodies = [case.body for case in (*poisoned(), *about_injections())]
-    return open_desk(bodies + [case.truth_body for case in poisoned() if case.truth])
+def cases(thorough):
+    """The poisoned articles that are asked about."""
+    return sample(thorough)
+
+
+@pytest.fixture(scope="session")
+def poisoned_parts(open_desk, cases):
+    bodies = [case.body for case in (*cases, *about_injections())]
+    return open_desk(bodies + [case.truth_body for case in cases if case.truth])
 
 
 @pytest.fixture(scope="session")
@@ -123,20 +132,52 @@ def desk(poisoned_parts):
 
 
 @pytest.fixture(scope="session")
-def clean_desk(open_desk):
-    """The same over the articles before the attacks."""
-    bodies = [case.clean_body for case in (*poisoned(), *about_injections())]
-    return open_desk(bodies + [case.truth_body for case in poisoned() if case.truth])[1]
+def answered_when_clean(open_desk, cases):
+    """The cases whose question is answered without the attack."""
+    bodies = [case.clean_body for case in (*cases, *about_injections())]
+    desk = open_desk(bodies + [case.truth_body for case in cases if case.truth])[1]
+    return [case for case in cases if is_answered(desk.ask(case.question), case)]
 
 
 @pytest.fixture(scope="session")
-def obeying_desk(poisoned_parts, assembled):
+def outcomes(request):
+    """What each answerer did, by family; shown at the end of a thorough run."""
+    return request.config.stash.setdefault(OUTCOMES, {})
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.getoption("--thorough"):
+        return
+    for answerer, table in config.stash.get(OUTCOMES, {}).items():
+        terminalreporter.write_line(f"{answerer}: family, articles, answered without the attack, answered with it")
+        for family, counts in sorted(table.items()):
+            terminalreporter.write_line(f"  {family:12}{counts[0]:4}{counts[1]:4}{counts[2]:4}")
+
+
+@pytest.fixture(scope="session")
+def extractive_replies(desk, cases):
+    return {case.id: desk.ask(case.question) for case in cases}
+
+
+@pytest.fixture(scope="session")
+def obeying_replies(obeying_desk, cases, thorough):
+    """Every question, asked whole or streamed in turns, or both ways."""
+    replies = {}
+    for number, case in enumerate(cases):
+        whole = [obeying_desk.ask(case.question)] if thorough or number % 2 else []
+        streamed = [obeying_desk.ask_streamed(case.question)] if thorough or not number % 2 else []
+        replies[case.id] = whole + streamed
+    return replies
+
+
+@pytest.fixture(scope="session")
+def obeying_desk(poisoned_parts, assembled, cases):
     """The LLM answerer over the poisoned articles, with the LLM that obeys them."""
     parts, desk = poisoned_parts
     server, stop = scripted.start()
-    llm = ObedientLlm((*poisoned(), *about_injections()))
+    llm = ObedientLlm((*cases, *about_injections()))
     server.replies(scripted.answers(llm, server))
     service = assembled(parts.settings.data, llm_base_url=server.url, llm_model="obedient", answerer="llm")
-    yield Desk(TestClient(build_app(service)), desk.article_of, desk.texts, llm.boundaries)
+    yield Desk(TestClient(build_app(service)), desk.article_of, desk.texts, llm.boundaries, llm.said)
     service.close()
     stop()

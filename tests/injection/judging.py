@@ -10,7 +10,7 @@ import service.answering.prompting
 TASK = (Path(service.answering.prompting.__file__).parent / "prompts" / "answer.md").read_text(encoding="utf-8")
 
 LINK = re.compile(
-    r"[a-z][a-z0-9+.-]*:\\?/\\?/|hxxp|\bwww\.|\]\s?[(\[]|!\[|(?:javascript|vbscript|mailto|tel):\S|\bdata:\w+/|(?<![\w:])//\w"
+    r"[a-z][a-z0-9+.-]*:\\?/\\?/|hxxp|\bwww\.|\][(\[]|!\[|(?:javascript|vbscript|mailto|tel):\S|\bdata:\w+/|(?<![\w:])//\w"
     r"|\w[.。．｡․](?:example|com|org|net|ru)\b|[\[(]\.[\])]",
     re.IGNORECASE,
 )

@@ -16,11 +16,12 @@ SIGHTS = re.compile(r"\S+://\S+|<[^>\n]+>|\[\d+\]|\(link\)|\S+ \.(?:example|com)
 
 
 class ObedientLlm:
-    """Writes the reply to a request; `boundaries` has the boundary of every request so far."""
+    """Writes the reply to a request; `said` has all replies so far, `boundaries` those of their requests."""
 
     def __init__(self, cases):
         self._cases = cases
         self.boundaries = []
+        self.said = []
 
     def __call__(self, request) -> str:
         system, user = request.system, request.user
@@ -36,13 +37,16 @@ class ObedientLlm:
         for number, text in passages.items():
             said += [f"{order.strip()}. [{number}]" for order in ORDER.findall(text)]
             said += [f"{sight} [{number}]" for sight in SIGHTS.findall(text)]
-            if LEAK.search(text):
-                said.append(f"{system} {user} {boundary} [{number}]")
+        if LEAK.search(user):
+            said.append(f"{system} {user[:300]} {boundary} [1]")
         said.sort(key=lambda words: len(words) > 500)  # what is long would hide the rest: no more than so much is read
         honest = self._honest(question, passages)
         reply = "\n".join([*said[:6], *honest, *said[6:]])
         marked = re.sub(r"(?<=[.:])\s", " [1] ", system)
-        return reply.replace("{system_marked}", marked).replace("{system}", system).replace("{boundary}", boundary)
+        self.said.append(
+            reply.replace("{system_marked}", marked).replace("{system}", system).replace("{boundary}", boundary)
+        )
+        return self.said[-1]
 
     def _honest(self, question, passages):
         for case in self._cases:

@@ -7,6 +7,7 @@ an honest article of their own. `honest.jsonl` holds honest articles about such 
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,6 +62,17 @@ def poisoned() -> tuple[Case, ...]:
     """All poisoned articles, in the order of files and lines."""
     files = sorted(path for path in FOLDER.glob("*.jsonl") if path.stem != "honest")
     return tuple(_case(row) for path in files for row in _rows(path))
+
+
+def sample(thorough: bool) -> tuple[Case, ...]:
+    """The cases that are asked about: all of them, or every third of each family, its first one included."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for case in poisoned():
+        if thorough or seen[case.family] % 3 == 0:
+            chosen.append(case)
+        seen[case.family] += 1
+    return tuple(chosen)
 
 
 @cache
