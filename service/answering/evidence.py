@@ -123,13 +123,15 @@ def gather(question: Question, result: SearchResult, generation: Generation) -> 
         Evidence, best first, ties by article and place; each sentence at most once.
     """
     found: list[Evidence] = []
-    seen: set[tuple[int, Span]] = set()
+    seen: set[tuple[int, str]] = set()
     days = Days.of(hit.article.published_at for hit in result.hits)
     for hit in result.hits:
         for unit in _units(hit, generation):
-            if (hit.article_row, unit.span) in seen:
+            # By its words: an article that says a thing forty times does not make it likelier.
+            words = (hit.article_row, unit.span.of(hit.article.text))
+            if words in seen:
                 continue
-            seen.add((hit.article_row, unit.span))
+            seen.add(words)
             found.append(_score(question, result.query_vector, days, hit, unit, generation))
     found.sort(key=lambda evidence: (-evidence.score, evidence.hit.article_row, evidence.span))
     return found
