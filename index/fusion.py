@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,14 @@ def _by_largest(scores: Scores) -> Scores:
     return scores / largest if largest > 0 else np.zeros_like(scores)
 
 
-def spread(ranked: Sequence[int], *, group_of: Callable[[int], Hashable], top_k: int, per_group: int) -> list[int]:
+def spread(
+    ranked: Sequence[int],
+    *,
+    group_of: Callable[[int], Hashable],
+    top_k: int,
+    per_group: int,
+    spare: Container[Hashable] = (),
+) -> list[int]:
     """Take the first `top_k` rows, at most `per_group` of one group while other groups still have some.
 
     Args:
@@ -80,6 +87,7 @@ def spread(ranked: Sequence[int], *, group_of: Callable[[int], Hashable], top_k:
         group_of: The group (article) of a row.
         top_k: Most rows.
         per_group: Most rows of one group in the first pass; what it held back fills the rest.
+        spare: Groups of which the first pass takes nothing.
 
     Returns:
         Rows in the order of `ranked`.
@@ -90,6 +98,6 @@ def spread(ranked: Sequence[int], *, group_of: Callable[[int], Hashable], top_k:
     for position, row in enumerate(ranked):
         group = group_of(row)
         taken[group] += 1
-        (kept if taken[group] <= per_group else held_back).append(position)
+        (kept if taken[group] <= per_group and group not in spare else held_back).append(position)
     positions = sorted((kept + held_back)[:top_k] if len(kept) < top_k else kept[:top_k])
     return [ranked[position] for position in positions]

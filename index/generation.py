@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.copies import Copies
 from index.dense import DenseIndex
 from index.embedding import Vectors
 from index.errors import GenerationDamaged
@@ -44,6 +45,7 @@ class Generation:
         self.dense = DenseIndex.open(folder / DENSE_FILE, manifest.dense)
         self.lexical = LexicalIndex.open(folder / LEXICAL_FOLDER)
         self.article_lexical = LexicalIndex.open(folder / ARTICLE_LEXICAL_FOLDER)
+        self.copies = Copies.open(folder, sorted(manifest.articles), self.passages)
         self.sentence = lru_cache(maxsize=CACHED_SENTENCES)(self.passages.sentence)
         self.sentence_terms = lru_cache(maxsize=CACHED_SENTENCES)(partial(_sentence_terms, self.passages))
         self._check_counts()

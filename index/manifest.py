@@ -21,7 +21,7 @@ from index.durable import fsync_tree, replace_text, sha256_of
 from index.errors import GenerationDamaged, GenerationIncompatible
 from ingest.failpoints import reach
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Of the folder as a whole: raised when an older program could not read a newer generation, or misread it."""
 
 MANIFEST_FILE = "manifest.json"

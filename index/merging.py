@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.copies import read_copies, write_copies
 from index.dense import EXACT_ROWS, DenseIndex, HalfVectors, write_dense
 from index.embedding import Vectors
 from index.generation import ARTICLE_LEXICAL_FOLDER, DENSE_FILE, LEXICAL_FOLDER
@@ -22,6 +23,7 @@ from index.passages import Extents, IndexedArticle, Passages, passage_files, wri
 from ingest.article import Article
 from ingest.chunking import embedded_text
 from ingest.failpoints import reach
+from ingest.likeness import Likeness
 
 _BLOCK = 1 << 14
 _RECALL_QUERIES = 200
@@ -87,6 +89,7 @@ def write_computed(
         with_title: Whether BM25 finds a chunk by its article's title, too.
     """
     write_passages(folder, articles, dimension=dimension)
+    write_copies(folder, {})
     chunks = sum(len(one.chunks) for one in articles)
     blocks = (one.chunk_vectors for one in articles)
     nothing = np.empty((0, dimension), dtype=np.float32)
@@ -147,6 +150,7 @@ def write_merged(
             passages_of(run.source).copy_run(run.first, run.last, files)
     reach("build.texts_written")
     passages_of.cache_clear()
+    write_copies(folder, _known_copies(sources, runs))
     dense = write_dense(
         (block for run, rows in zip(runs, chunks_of, strict=True) for block in _blocks(dense_of(run.source), rows)),
         folder / DENSE_FILE,
@@ -161,6 +165,19 @@ def write_merged(
     _merge_lexical(ARTICLE_LEXICAL_FOLDER, folder, sources, runs, [range(run.first, run.last) for run in runs])
     reach("build.lexical_written")
     return Written(counts, dense)
+
+
+def _known_copies(sources: Sequence[Source], runs: Sequence[Run]) -> dict[tuple[str, str], Likeness]:
+    """Give what the sources know of pairs of articles that are both taken from there."""
+    taken: dict[int, set[str]] = {}
+    for run in runs:
+        taken.setdefault(run.source, set()).update(sources[run.source].ids[run.first : run.last])
+    return {
+        pair: found
+        for number, articles in taken.items()
+        for pair, found in read_copies(sources[number].folder).items()
+        if articles.issuperset(pair)
+    }
 
 
 def _blocks(dense: DenseIndex, rows: range) -> Iterator[HalfVectors]:

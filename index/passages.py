@@ -10,6 +10,7 @@ over into another generation is copying.
 | `texts.bin` | article | its text in UTF-8 |
 | `articles.npy` | article | bytes of its line, bytes of its text, number of chunks, number of sentences |
 | `article_vectors.npy` | article | the mean of the vectors of its chunks, in half floats |
+| `signatures.npy` | article | its MinHash signature, by which near-duplicates are found |
 | `chunks.npy` | chunk | start, end |
 | `sentences.npy` | sentence | start, end, kind, block |
 | `sentence_vectors.npy` | sentence | its vector in half floats |
@@ -32,12 +33,14 @@ from numpy.typing import NDArray
 from index.durable import array_file, map_array, write
 from index.embedding import Vectors
 from ingest.article import Article, Chunk, Span
+from ingest.duplicates import SIGNATURE_SIZE, Signatures, signature
 from ingest.sentences import Sentence, SentenceKind
 
 HEADS_FILE = "articles.jsonl"
 TEXTS_FILE = "texts.bin"
 ARTICLES_FILE = "articles.npy"
 ARTICLE_VECTORS_FILE = "article_vectors.npy"
+SIGNATURES_FILE = "signatures.npy"
 CHUNKS_FILE = "chunks.npy"
 SENTENCES_FILE = "sentences.npy"
 SENTENCE_VECTORS_FILE = "sentence_vectors.npy"
@@ -108,6 +111,7 @@ class Passages(Extents):
         self._heads = _mapped(folder / HEADS_FILE)
         self._texts = _mapped(folder / TEXTS_FILE)
         self.article_vectors: HalfVectors = map_array(folder / ARTICLE_VECTORS_FILE)
+        self.signatures: Signatures = map_array(folder / SIGNATURES_FILE)
         self._chunks: Table = map_array(folder / CHUNKS_FILE)
         self._sentences: Table = map_array(folder / SENTENCES_FILE)
         self.sentence_vectors: HalfVectors = map_array(folder / SENTENCE_VECTORS_FILE)
@@ -121,6 +125,7 @@ class Passages(Extents):
             (HEADS_FILE, len(self._heads), head),
             (TEXTS_FILE, len(self._texts), text),
             (ARTICLE_VECTORS_FILE, len(self.article_vectors), len(self)),
+            (SIGNATURES_FILE, len(self.signatures), len(self)),
             (CHUNKS_FILE, len(self._chunks), chunks),
             (SENTENCES_FILE, len(self._sentences), sentences),
             (SENTENCE_VECTORS_FILE, len(self.sentence_vectors), sentences),
@@ -228,6 +233,7 @@ class Passages(Extents):
         write(into.texts, memoryview(self._texts)[start[_TEXT] : end[_TEXT]])
         into.articles(self._sizes[first:last])
         into.article_vectors(self.article_vectors[first:last])
+        into.signatures(self.signatures[first:last])
         into.chunks(self._chunks[start[_CHUNKS] : end[_CHUNKS]])
         into.sentences(self._sentences[start[_SENTENCES] : end[_SENTENCES]])
         into.sentence_vectors(self.sentence_vectors[start[_SENTENCES] : end[_SENTENCES]])
@@ -262,6 +268,7 @@ class PassageFiles:
     texts: BinaryIO
     articles: Append
     article_vectors: Append
+    signatures: Append
     chunks: Append
     sentences: Append
     sentence_vectors: Append
@@ -282,6 +289,7 @@ def passage_files(
             texts=stack.enter_context((folder / TEXTS_FILE).open("wb")),
             articles=table(ARTICLES_FILE, articles, 4),
             article_vectors=table(ARTICLE_VECTORS_FILE, articles, dimension, np.float16),
+            signatures=table(SIGNATURES_FILE, articles, SIGNATURE_SIZE, np.uint32),
             chunks=table(CHUNKS_FILE, chunks, 2),
             sentences=table(SENTENCES_FILE, sentences, 4),
             sentence_vectors=table(SENTENCE_VECTORS_FILE, sentences, dimension, np.float16),
@@ -302,6 +310,7 @@ def write_passages(folder: Path, articles: Sequence[IndexedArticle], *, dimensio
             write(files.texts, text)
             files.articles(np.array([[len(head), len(text), len(one.chunks), len(one.sentences)]]))
             files.article_vectors(_mean(one.chunk_vectors))
+            files.signatures(signature(one.article.text)[np.newaxis])
             files.chunks(_table(2, [(c.span.start, c.span.end) for c in one.chunks]))
             rows = [(s.span.start, s.span.end, _KINDS.index(s.kind), s.block) for s in one.sentences]
             files.sentences(_table(4, rows))

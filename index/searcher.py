@@ -84,10 +84,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, with the question's vector for whoever scores further; shape (dimension,), unit length."""
+    """Hits, best first, with the question's vector for whoever scores further; shape (dimension,), unit length.
+
+    `admitted` tells for each article of the generation whether it might be found, shape (n_articles,); None: all.
+    """
 
     hits: tuple[Hit, ...]
     query_vector: Vectors
+    admitted: NDArray[np.bool_] | None = None
 
 
 class Searcher:
@@ -135,11 +139,13 @@ class Searcher:
             filters: Which articles may be found.
 
         Returns:
-            Hits, best first, ties by row; at most `PER_ARTICLE` of one article while others have some. A chunk that
-            shares neither words nor meaning (both scores 0 or less) is no hit.
+            Hits, best first, ties by row; at most `PER_ARTICLE` of one article, and only one article of those that are
+            copies of each other, while others have some. A chunk that shares neither words nor meaning (both scores 0
+            or less) is no hit.
         """
         vector = self.embedder.encode([query])[0]
-        allowed = self._allowed(filters)
+        admitted = self._admitted(filters)
+        allowed = None if admitted is None else admitted[self.generation.article_rows]
         dense, lexical = self._scores(query, vector, mode, allowed)
         rows = np.flatnonzero((dense > 0) | (lexical > 0))
         fused = {"dense": dense, "lexical": lexical}.get(mode)
@@ -147,9 +153,12 @@ class Searcher:
         ranked = [int(rows[place]) for place in np.lexsort((rows, -fused))]
         score_of = dict(zip((int(row) for row in rows), (float(score) for score in fused), strict=True))
         article_rows = self.generation.article_rows
+        spare = self.generation.copies.spare({int(row) for row in article_rows[rows]})
 
         def best(ranked: Sequence[int], most: int) -> list[int]:
-            return spread(ranked, group_of=lambda row: int(article_rows[row]), top_k=most, per_group=PER_ARTICLE)
+            return spread(
+                ranked, group_of=lambda row: int(article_rows[row]), top_k=most, per_group=PER_ARTICLE, spare=spare
+            )
 
         again: dict[int, float] = {}
         if self._reranker is not None and mode == "hybrid" and ranked:
@@ -163,19 +172,19 @@ class Searcher:
             self._hit(row, score_of[row], HitScores(float(dense[row]), float(lexical[row]), again.get(row)))
             for row in best(ranked, top_k)
         )
-        return SearchResult(tuple(hits), vector)
+        return SearchResult(tuple(hits), vector, admitted)
 
     def _text(self, row: int) -> str:
         article = self.generation.articles[int(self.generation.article_rows[row])]
         return embedded_text(article.title, self.generation.chunk(row).span.of(article.text))
 
-    def _allowed(self, filters: Filters | None) -> NDArray[np.bool_] | None:
-        """Tell for each chunk whether it may be found, shape (n_chunks,); None where all may."""
+    def _admitted(self, filters: Filters | None) -> NDArray[np.bool_] | None:
+        """Tell for each article whether it may be found, shape (n_articles,); None where all may."""
         admitted = self._present
         if filters is not None and filters != Filters():
             passes = filters.admitted(self.generation)
             admitted = passes if admitted is None else passes & admitted
-        return None if admitted is None else admitted[self.generation.article_rows]
+        return admitted
 
     def _scores(
         self, query: str, vector: Vectors, mode: Mode, allowed: NDArray[np.bool_] | None

@@ -30,11 +30,12 @@ class Source:
     hit: Hit
     span: Span
     score: float
+    also_in: tuple[ArticleId, ...] = ()
 
     @classmethod
     def of(cls, evidence: Evidence) -> Source:
         """Give a piece of evidence as a source."""
-        return cls(evidence.hit, evidence.span, confidence(evidence))
+        return cls(evidence.hit, evidence.span, confidence(evidence), evidence.also_in)
 
     @property
     def quote(self) -> str:
@@ -155,6 +156,7 @@ def cite(source: Source, number: int) -> Citation:
         end=source.span.end,
         chunk_id=source.hit.chunk.id,
         score=source.score,
+        also_in=source.also_in,
     )
 
 

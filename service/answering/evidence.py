@@ -14,7 +14,7 @@ from index.embedding import Vectors
 from index.generation import Generation
 from index.lexical import terms
 from index.searcher import Hit, SearchResult
-from ingest.article import Article, Span
+from ingest.article import Article, ArticleId, Span
 from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
 from service.answering.times import Days, Times
 
@@ -81,8 +81,9 @@ class Evidence:
 
     `cosine` is to the question; `coverage` the weighted share of the question's terms in its own words, `context`
     the same with the title, the heading and the sentence before; `expected`, in [0, 1], how far it holds the kind of
-    thing that is asked for; `score` joins them with those of the passage and orders the evidence. Scores of one
-    question are logits: their softmax is how likely each piece is the right one.
+    thing that is asked for; `also_in` names other articles that hold the same words; `score` joins them with those of
+    the passage and orders the evidence. Scores of one question are logits: their softmax is how likely each piece is
+    the right one.
     """
 
     hit: Hit
@@ -95,6 +96,7 @@ class Evidence:
     covered: frozenset[str]
     vector: Vectors
     score: float
+    also_in: tuple[ArticleId, ...] = ()
 
     @property
     def article(self) -> Article:

@@ -13,6 +13,7 @@ from index.searcher import SearchResult
 from service.answering.abstention import AbstentionModel, Decision, decide
 from service.answering.answer import Answer
 from service.answering.composition import abstain, compose
+from service.answering.copies import one_of_each_copy
 from service.answering.evidence import Evidence, Question, gather
 from service.answering.parts import Part
 from service.answering.referents import with_referents
@@ -79,7 +80,7 @@ class ExtractiveAnswerer:
     def judge(self, question: str, result: SearchResult, generation: Generation) -> Judged:
         """Rank the evidence for a question, and decide whether it answers it."""
         asked = Question.read(question, generation)
-        ranked = gather(asked, result, generation)
+        ranked = one_of_each_copy(gather(asked, result, generation), result, generation)
         return Judged(asked, ranked, decide(asked, ranked, self._abstention))
 
     def _one(self, judged: Judged, most: int) -> Answer:
