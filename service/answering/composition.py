@@ -8,8 +8,19 @@ from dataclasses import dataclass
 
 from index.searcher import Hit
 from ingest.article import ArticleId, Span
-from service.answering.answer import AbstainReason, Answer, AnswerSentence, Citation, Status, Support
-from service.answering.evidence import Evidence
+from service.answering.answer import (
+    AbstainReason,
+    Answer,
+    AnswerSentence,
+    Citation,
+    Conflict,
+    Position,
+    Status,
+    Support,
+)
+from service.answering.conflicts import Dispute, about
+from service.answering.evidence import Evidence, Question
+from service.answering.values import ValueKind
 
 # Cleaning takes native marks out of articles; one that came another way must not pass for ours.
 NATIVE_MARK = re.compile(r"\[(\d+(?:\s*[,–-]\s*\d+)*)\]")
@@ -19,6 +30,9 @@ _ABSTENTION: dict[AbstainReason, str] = {
     "not_stated": "I found no sentence in the articles that clearly answers this.",
     "premise_contradicted": "The articles say otherwise.",
 }
+
+_LEADS = {True: "The articles give different {}, the latest first:", False: "The articles give different {}:"}
+_DIFFERENT: dict[ValueKind, str] = {"day": "dates", "holder": "names"}
 
 _MISSING = "I found no sentence in the articles that clearly answers: {}?"
 
@@ -53,10 +67,13 @@ class Piece:
 
 
 class Draft:
-    """An answer as it grows: what was said stays, and citations are numbered in the order of their first use."""
+    """An answer as it grows: what was said stays, and citations are numbered in the order of their first use.
 
-    def __init__(self) -> None:
-        self.text = ""
+    `lead` opens it and is no sentence of it: it says of the sentences what they are, and nothing of its own.
+    """
+
+    def __init__(self, lead: str = "") -> None:
+        self.text = lead
         self.sentences: list[AnswerSentence] = []
         self.citations: list[Citation] = []
         self._numbers: dict[tuple[ArticleId, Span], int] = {}
@@ -81,7 +98,7 @@ class Draft:
         """
         before = len(self.text)
         if self.text:
-            block = "\n" in words or "\n" in self.sentences[-1].text
+            block = "\n" in words or any("\n" in sentence.text for sentence in self.sentences[-1:])
             self.text += "\n" if block else " "
         start = len(self.text)
         known = len(self.citations)
@@ -98,11 +115,15 @@ class Draft:
             self.citations.append(cite(source, self._numbers[key]))
         return self._numbers[key]
 
-    def answer(self, *, sureness: float, missing: Sequence[str] = ()) -> Answer:
+    def number_of(self, source: Source) -> int:
+        """Give the number of the citation of a source that was said."""
+        return self._numbers[source.hit.article.id, source.span]
+
+    def answer(self, *, sureness: float, missing: Sequence[str] = (), conflicts: Sequence[Conflict] = ()) -> Answer:
         """Give the answer as it stands; see `compose`."""
         text = " ".join([self.text, *(_MISSING.format(words) for words in missing)])
         status: Status = "partial" if missing else "answered"
-        return Answer(status, text, tuple(self.sentences), tuple(self.citations), confidence=sureness)
+        return Answer(status, text, tuple(self.sentences), tuple(self.citations), tuple(conflicts), confidence=sureness)
 
 
 def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[str] = ()) -> Answer:
@@ -118,6 +139,29 @@ def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[st
     for evidence in _readable(chosen):
         say(draft, Source.of(evidence))
     return draft.answer(sureness=sureness, missing=missing)
+
+
+def compose_disputed(dispute: Dispute, question: Question, rest: Sequence[Evidence], *, sureness: float) -> Answer:
+    """Make the answer that says what articles give differently, the latest first, and then the rest.
+
+    Args:
+        dispute: The claims, each of which is cited.
+        question: What they answer.
+        rest: Further evidence, best first.
+        sureness: As for `compose`.
+    """
+    draft = Draft(_LEADS[dispute.dated].format(_DIFFERENT.get(dispute.claims[0].value.kind, "figures")))
+    for evidence in (*dispute.evidence, *_readable(rest)):
+        say(draft, Source.of(evidence))
+    positions = tuple(
+        Position(
+            value=claim.value.words,
+            citation=draft.number_of(Source.of(claim.evidence)),
+            published_at=claim.evidence.article.published_at,
+        )
+        for claim in dispute.claims
+    )
+    return draft.answer(sureness=sureness, conflicts=[Conflict(about(question), positions)])
 
 
 def say(draft: Draft, source: Source) -> Piece:

@@ -12,7 +12,8 @@ from index.generation import Generation
 from index.searcher import SearchResult
 from service.answering.abstention import AbstentionModel, Decision, decide
 from service.answering.answer import Answer
-from service.answering.composition import abstain, compose
+from service.answering.composition import abstain, compose, compose_disputed
+from service.answering.conflicts import find_dispute
 from service.answering.copies import one_of_each_copy
 from service.answering.evidence import Evidence, Question, gather
 from service.answering.parts import Part
@@ -67,11 +68,11 @@ class ExtractiveAnswerer:
         most = min(self._max_sentences, max_citations)
         whole = self.judge(question, result, generation)
         if len(parts) < 2 or most < len(parts):
-            return self._one(whole, most)
+            return self._one(whole, generation, most, asks_one=len(parts) < 2)
         judged = [self.judge(one.part.search, one.result, generation) for one in parts]
         answered = [one for one in judged if one.decision.reason is None]
         if not answered:
-            return self._one(whole, most)
+            return self._one(whole, generation, most, asks_one=len(parts) < 2)
         said = [_say(one, most) for one in answered]
         chosen = _in_turns(said, most)
         missing = [one.part.words for one, said in zip(parts, judged, strict=True) if said.decision.reason is not None]
@@ -83,11 +84,17 @@ class ExtractiveAnswerer:
         ranked = one_of_each_copy(gather(asked, result, generation), result, generation)
         return Judged(asked, ranked, decide(asked, ranked, self._abstention))
 
-    def _one(self, judged: Judged, most: int) -> Answer:
+    def _one(self, judged: Judged, generation: Generation, most: int, *, asks_one: bool) -> Answer:
         decision = judged.decision
         if decision.reason is not None:
             return abstain(decision.reason, judged.nearest(), sureness=decision.confidence)
-        return compose(_say(judged, most), sureness=decision.confidence)
+        chosen = _say(judged, most)
+        dispute = find_dispute(judged.question, judged.ranked, generation) if asks_one else None
+        if dispute is None or len(dispute.claims) > most:
+            return compose(chosen, sureness=decision.confidence)
+        rest = [one for one in chosen if not any(_repeats(one, claimed) for claimed in dispute.evidence)]
+        rest = rest[: most - len(dispute.claims)]
+        return compose_disputed(dispute, judged.question, rest, sureness=decision.confidence)
 
 
 @dataclass(frozen=True, slots=True)

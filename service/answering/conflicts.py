@@ -1,0 +1,211 @@
+"""Different values for the same thing in the evidence for a question.
+
+The first claim of what is asked for is the answer. Another one disputes it if it answers the same with a different
+value. Another thing, another time, a part, a rounding or a change is no dispute, and where it is not clear, it is none
+either: a conflict that is not shown costs less than one that does not exist. docs/measurements.md has the figures from
+which the limits were chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from index.generation import Generation
+from service.answering.claims import Claim, asked_for, asked_nouns, claims_of
+from service.answering.evidence import Evidence, Question
+from service.answering.values import ValueKind, years_of
+
+LEAST_NEAR = 0.3
+"""Least share of the question's words in each sentence with its title and the sentence before."""
+
+LEAST_ARTICLE = 0.55
+"""The same in the whole article of each."""
+
+LEAST_LIKENESS: dict[ValueKind, float] = {
+    "count": 0.9,
+    "measure": 0.9,
+    "money": 1.5,
+    "share": 1.5,
+    "day": 1.8,
+    "holder": 0.9,
+}
+"""Least `_likeness` of two claims, of at most 3: less where the unit or the noun already says what it is about."""
+
+LEAST_KEPT = 0.5
+"""Of the question's words in the sentence of the answer, the least share that the other claim is near to, too: a tariff
+on timber is not disputed by one on steel."""
+
+DAY_SHARE = 0.8
+"""A day is disputed by another only if its sentence holds as many words of the question, but for a fifth."""
+
+SAME_NEWS_DAYS = 7
+"""Articles on a change to a value are about the same change if they were published within a week."""
+
+MOST_POSITIONS = 4
+
+_DISPUTES = re.compile(
+    r"\b(?:true|real|actual|correct) (?:\w+ )?(?:figure|number|sum|cost|toll|total|share|price|value)\b"
+    r"|\b(?:in fact|actually)\b|\b(?:disput|contradict|disagree|miscount|overstat|understat)\w*\b"
+    r"|\b(?:denies|denied|rejects|rejected) (?:the|this|that)\b",
+    re.IGNORECASE,
+)
+_CHANGES_TO = re.compile(
+    r"\b(?:rais|ris|rose|lower|cut|increas|decreas|reduc|fell|fall|drop|climb|grew|grow|shrank|shrink|lift|went|chang)\w*\b"
+    r".{0,80}?\b(?:to|by)\s$",
+    re.IGNORECASE,
+)
+_MOVES = re.compile(
+    r"\b(?:postpon|delay|put off|push|brought forward|resched|extend|lift|impos|later than|earlier than|instead of"
+    r"|no longer|as planned|originally)\w*",
+    re.IGNORECASE,
+)
+_SUCCEEDS = re.compile(
+    r"\b(?:new|former|ex|success|succeed|replac|resign|appoint|elect|until|dismiss|sack|since|retir|take over|took over"
+    r"|acting|interim|deputy|vice|then|becom|became|previous|outgoing|incoming|parted)\w*\b",
+    re.IGNORECASE,
+)
+_GOES_BACK = re.compile(r"^\W*(?:it|that|this|they)\b|\b(?:figure|number|total|count|toll|sum)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Different values for what a question asks: claims of them, the latest article first, undated ones last."""
+
+    claims: tuple[Claim, ...]
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """The sentences, in this order."""
+        return [claim.evidence for claim in self.claims]
+
+    @property
+    def dated(self) -> bool:
+        """Whether the order is known: every article has a day, and not all have the same."""
+        days = {claim.evidence.article.published_at for claim in self.claims}
+        return None not in days and len(days) > 1
+
+
+def find_dispute(question: Question, ranked: Sequence[Evidence], generation: Generation) -> Dispute | None:
+    """Find whether the evidence gives different values for what is asked.
+
+    Args:
+        question: The question, which asks one thing.
+        ranked: Evidence, best first.
+        generation: The generation that it is from.
+    """
+    claims = claims_of(question, ranked, generation)
+    answer = next((claim for claim in claims if asked_for(question, claim)), None)
+    if answer is None:
+        return None
+    judging = _Judging(question, answer, generation)
+    if not judging.holds_enough(answer):
+        return None
+    found = [answer]
+    for claim in sorted(filter(judging.disputes, claims), key=judging.likeness, reverse=True):
+        if len(found) < MOST_POSITIONS and not any(claim.value.same(other.value) for other in found):
+            found.append(claim)
+    if len(found) < 2:
+        return None
+    return Dispute(tuple(sorted(found, key=_latest_first)))
+
+
+def _latest_first(claim: Claim) -> tuple[bool, int, int]:
+    day = claim.evidence.article.published_at
+    # In one article the claim that comes later is the reply to the other.
+    return day is None, -(day or date.min).toordinal(), -claim.evidence.span.start
+
+
+class _Judging:
+    """Judges whether claims answer the question with another value than the answer that was found first."""
+
+    def __init__(self, question: Question, answer: Claim, generation: Generation) -> None:
+        self._question = question
+        self._answer = answer
+        self._generation = generation
+        self._asked = frozenset(question.weights)
+        self._nouns = asked_nouns(question.text)
+
+    def holds_enough(self, claim: Claim) -> bool:
+        """Tell whether a claim and its article are about the question at all."""
+        if self._question.coverage(claim.near) < LEAST_NEAR:
+            return False
+        rows = self._generation.sentences_of(claim.evidence.hit.article_row)
+        held = claim.near.union(*(self._generation.sentence_terms(row) for row in rows))
+        return self._question.coverage(held) >= LEAST_ARTICLE
+
+    def likeness(self, claim: Claim) -> float:
+        """Give how much a claim is like the answer, in about [0, 3]: words, what the value is said of, meaning."""
+        answer = self._answer
+        shared = len(answer.own & claim.own) / max(min(len(answer.own), len(claim.own)), 1)
+        lead = len(claim.lead & (self._asked | answer.own)) / max(len(claim.lead), 1)
+        return shared + lead + float(answer.evidence.vector @ claim.evidence.vector)
+
+    def disputes(self, claim: Claim) -> bool:
+        """Tell whether a claim gives another value for the same."""
+        answer = self._answer
+        if claim.evidence is answer.evidence or not answer.value.comparable(claim.value):
+            return False
+        if answer.value.same(claim.value) or claim.names(answer.value) or answer.names(claim.value):
+            return False
+        if self._other_time(claim) or not self.holds_enough(claim):
+            return False
+        same_article = answer.evidence.article.id == claim.evidence.article.id
+        if same_article and not _DISPUTES.search(claim.evidence.quote):
+            return False
+        if claim.value.bare:
+            return self._goes_back(claim)
+        if self._kept(claim) < LEAST_KEPT or not self._same_thing(claim):
+            return False
+        return self.likeness(claim) >= LEAST_LIKENESS[claim.value.kind]
+
+    def _kept(self, claim: Claim) -> float:
+        """Give the share of the question's words in the sentence of the answer that are near the claim, too."""
+        of_answer = self._question.coverage(self._answer.own)
+        return self._question.coverage(self._answer.own & claim.near) / of_answer if of_answer else 1.0
+
+    def _goes_back(self, claim: Claim) -> bool:
+        """Tell whether a bare number is one of what the sentence before it, or the answer right before it, is about."""
+        if not _GOES_BACK.search(claim.evidence.quote):
+            return False
+        things = self._answer.value.nouns | self._nouns
+        return bool(claim.before & things) or self._answer.own <= claim.before
+
+    def _same_thing(self, claim: Claim) -> bool:
+        answer = self._answer
+        kind = answer.value.kind
+        if kind == "count":
+            return bool(claim.nouns & (self._nouns or answer.nouns))
+        if kind == "share":
+            return bool(answer.whole & claim.whole) if answer.whole or claim.whole else True
+        if kind == "day":
+            near, other = (self._question.coverage(one.near) for one in (answer, claim))
+            return other >= max(DAY_SHARE * near, 0.5)
+        return True
+
+    def _other_time(self, claim: Claim) -> bool:
+        """Tell whether the values are of different times: other years, or one before and one after a change."""
+        one, other = self._answer.evidence, claim.evidence
+        kind = self._answer.value.kind
+        sentences = (one.quote, other.quote)
+        if kind == "holder" and any(_SUCCEEDS.search(sentence) for sentence in sentences):
+            return True
+        if kind == "day":
+            return any(_MOVES.search(sentence) for sentence in sentences)
+        years = [years_of(sentence) for sentence in sentences]
+        if all(years) and not years[0] & years[1]:
+            return True
+        changes = any(
+            _CHANGES_TO.search(one.evidence.quote[: one.value.start]) is not None for one in (self._answer, claim)
+        )
+        days = (one.article.published_at, other.article.published_at)
+        if not changes or days[0] is None or days[1] is None:
+            return changes
+        return abs((days[0] - days[1]).days) > SAME_NEWS_DAYS
+
+
+def about(question: Question) -> str:
+    """Say what is disputed: the question's own words, without its mark."""
+    return question.text.strip().rstrip("?").rstrip()
