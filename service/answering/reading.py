@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from ingest.markup import without_links
@@ -70,7 +71,9 @@ class SentenceReader:
 
 def _read(sentence: str) -> Said:
     numbers = [int(number) for mark in _MARKS.findall(sentence) for number in _NUMBERS.findall(mark)]
-    words = _DRESS.sub("", _MARKS.sub("", sentence))
+    # What is not seen, or turns what is seen around, is nobody's words.
+    shown = "".join(char for char in sentence if char.isspace() or unicodedata.category(char)[0] != "C")
+    words = _DRESS.sub("", _MARKS.sub("", shown))
     words = without_links(_BEFORE_MARK.sub("", " ".join(words.split())))
     if len(words) > LONGEST_SENTENCE_CHARS:
         words = ""

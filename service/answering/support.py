@@ -1,9 +1,8 @@
 """Whether sentences that somebody else wrote are borne out by articles, and by which of their words.
 
-A sentence, or each of its clauses, passes if a few neighbouring sentences of a passage hold all its numbers and times,
-one of them all its names in its order, and they deny and hedge as it does, say nothing opposite, and share most of its
-words, or fewer and its meaning. A false sentence that passes is worse than a true one that does not: who fails is said
-in the article's own words, or not at all.
+A sentence, or each of its clauses, passes if a sentence of a passage says the same (`alignment.says`), with the
+sentence before it where that names what "it" or "she" is. A false sentence that passes is worse than a true one that
+does not: what fails is said in the article's own words, or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -20,29 +18,22 @@ from index.generation import Generation
 from index.lexical import terms
 from index.searcher import Hit
 from ingest.article import Span
+from service.answering.alignment import says
 from service.answering.answer import Support
 from service.answering.composition import Source
 from service.answering.evidence import quotable
-from service.answering.facts import Facts, folded, holds_number, name_parts
-
-MOST_OVERLAP = 0.8
-LEAST_OVERLAP = 0.66
-LIKE = 0.65
-"""A sentence shares this much of its words, or less of them and this cosine (docs/answers.md)."""
+from service.answering.wording import folded, tokens_of
 
 SAME_CLAIM = 0.55
 """From this cosine on, a sentence of a passage is what an unsupported sentence was trying to say."""
-
-LONGEST_WINDOW = 3
-"""Sentences that may bear out one sentence together: more would be a passage, not a quote."""
-
 
 Encode = Callable[[Sequence[str]], Vectors]
 
 # Where a sentence that says several things may be taken apart.
 _CLAUSES = re.compile(r"\s*;\s*|,?\s+(?:and|while|whereas|but)\s+")
-_CLAUSE_TERMS = 3
-_NAME_WORD = re.compile(r"[\w’'.&]+")
+_OWN_SUBJECT = re.compile(r"(?:[A-Z“\d]|(?:the|an?|its|his|her|their|this|these|it|he|she|they)\s)")
+_NAMED = re.compile(r"[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)*")
+_INSERTED = re.compile(r"(?P<subject>[^,]{3,60}), (?P<inserted>\w+ed\b[^,]+), (?P<rest>[^,]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +108,49 @@ def check(words: str, vectors: Encode, passages: Sequence[Passage]) -> Borne | N
     for window in _windows(passages, 1):
         if folded(window.words).rstrip(".!?") == plain:
             return Borne(window.words, (window.source(1.0),), "verbatim")
-    clauses = [clause for clause in _CLAUSES.split(words) if len(terms(clause)) >= _CLAUSE_TERMS]
-    whole, *parts = vectors([words, *(clauses if len(clauses) > 1 else ())])
-    source = _source_of(words, whole, passages)
-    if source is not None:
-        return Borne(words, (source,), "supported")
-    if not parts or sum(len(terms(clause)) for clause in clauses) < len(terms(words)):
-        return None
-    found = [_source_of(clause, vector, passages) for clause, vector in zip(clauses, parts, strict=True)]
-    sources = tuple(source for source in found if source is not None)
-    return Borne(words, sources, "supported") if len(sources) == len(clauses) else None
-
-
-def _source_of(words: str, vector: Vectors, passages: Sequence[Passage]) -> Source | None:
-    claim = Facts.of(words)
-    for size in range(1, LONGEST_WINDOW + 1):
-        best: tuple[float, _Window] | None = None
-        for window in _windows(passages, size):
-            cosine = max(float(sentence.vector @ vector) for sentence in window.sentences)
-            if (best is None or cosine > best[0]) and _bears_out(claim, window, cosine):
-                best = cosine, window
-        if best is not None:
-            return best[1].source(best[0])
+    for said in _readings(words):
+        found = [_bearing(one, passages) for one in said]
+        if all(found):
+            meant = vectors(list(said))
+            sources = [_closest(windows, vector) for windows, vector in zip(found, meant, strict=True)]
+            return Borne(words, tuple(dict.fromkeys(sources)), "supported")
     return None
+
+
+def _readings(words: str) -> Iterator[list[str]]:
+    """Give a sentence as one claim, and, where it says several things, as one claim for each."""
+    yield [words]
+    inserted = _INSERTED.fullmatch(words)
+    if inserted:
+        yield [f"{inserted['subject']} {inserted['rest']}", f"{inserted['subject']} was {inserted['inserted']}."]
+    clauses = _CLAUSES.split(words)
+    subject = _NAMED.match(words)
+    if len(clauses) > 1:
+        # A clause without a subject of its own has that of the first, which has to be a name to be seen.
+        own = [
+            clause if _OWN_SUBJECT.match(clause) else f"{subject[0]} {clause}" if subject else "" for clause in clauses
+        ]
+        # Without a verb it is none: "The mayor and the council resigned" says nothing of the mayor alone.
+        if all(own) and all(any(token.may_be_verb for token in tokens_of(clause)) for clause in clauses):
+            yield own
+
+
+def _bearing(claim: str, passages: Sequence[Passage]) -> list[_Window]:
+    """Give the smallest windows that say what a claim says; none where no window does."""
+    alone = [window for window in _windows(passages, 1) if says(window.words, claim)]
+    if alone:
+        return alone
+    return [
+        window
+        for window in _windows(passages, 2)
+        if says(window.sentences[1].words, claim, before=window.sentences[0].words)
+    ]
+
+
+def _closest(windows: Sequence[_Window], vector: Vectors) -> Source:
+    cosines = [max(float(one.vector @ vector) for one in window.sentences) for window in windows]
+    best = int(np.argmax(cosines))
+    return windows[best].source(cosines[best])
 
 
 def replacement(
@@ -155,7 +166,7 @@ def replacement(
     windows = [
         window
         for window in _windows(passages, 1)
-        if window.words.rstrip("”\"'").endswith((".", "!")) and holding <= _facts(window.words).stems
+        if window.words.rstrip("”\"'").endswith((".", "!")) and holding <= frozenset(terms(window.words))
     ]
     if not windows:
         return None
@@ -170,38 +181,3 @@ def _windows(passages: Sequence[Passage], size: int) -> Iterator[_Window]:
             sentences = passage.sentences[first : first + size]
             if sentences[-1].row - sentences[0].row == size - 1:
                 yield _Window(passage, sentences)
-
-
-def _bears_out(claim: Facts, window: _Window, cosine: float) -> bool:
-    held = _facts(window.words)
-    if not all(holds_number(number, held.numbers) for number in claim.numbers) or not claim.times <= held.times:
-        return False
-    if claim.negated != held.negated or (held.hedged and not claim.hedged) or claim.contradicts(held):
-        return False
-    if claim.causal and not held.causal:
-        return False
-    if claim.names and not any(_names_stand(claim.names, sentence.words) for sentence in window.sentences):
-        return False
-    overlap = _overlap(claim, held)
-    return overlap >= MOST_OVERLAP or (overlap >= LEAST_OVERLAP and cosine >= LIKE)
-
-
-def _names_stand(names: Sequence[Sequence[str]], sentence: str) -> bool:
-    """Tell whether one sentence holds all names, in their order.
-
-    Names that stand the other way round may have changed roles ("Orlo sued Tamsel").
-    """
-    words = [part for word in _NAME_WORD.findall(sentence) for part in name_parts(word)]
-    if not all(part in words for name in names for part in name):
-        return False
-    places = [words.index(name[0]) for name in names]
-    return places == sorted(places)
-
-
-def _overlap(claim: Facts, held: Facts) -> float:
-    return len(claim.stems & held.stems) / len(claim.stems) if claim.stems else 0.0
-
-
-@lru_cache(maxsize=2000)
-def _facts(words: str) -> Facts:
-    return Facts.of(words)

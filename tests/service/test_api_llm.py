@@ -136,7 +136,9 @@ def test_an_answerer_that_a_request_names_is_taken(client, llm_server):
     ("said", "answer"),
     [
         (QUOTE + " [{n}]", QUOTE + " [1]"),
-        ("**Cost:** The bridge cost 40 million euros [{n}].", "Cost: The bridge cost 40 million euros. [1]"),
+        ("**The bridge** cost 40 million euros [{n}].", "The bridge cost 40 million euros. [1]"),
+        ("Cost: The bridge cost 40 million euros [{n}].", QUOTE + " [1]"),
+        ("The bridge\u202e cost\u200b 40 million\x07 euros. [{n}]", "The bridge cost 40 million euros. [1]"),
         ("The bridge cost 40 million euros. 【{n}】", "The bridge cost 40 million euros. [1]"),
         ("<think>It must be [{n}]. Hm.</think>The bridge cost 40 million euros. [{n}]", "The bridge cost 40 million euros. [1]"),
         ("The bridge cost 40 million euros. [{n}]\n\nThe bridge cost 40 million euros. [{n}]", "The bridge cost 40 million euros. [1]"),

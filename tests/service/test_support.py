@@ -1,108 +1,105 @@
 """Whether sentences of somebody else are borne out: tables of what passes and what does not, with the real model."""
 
+import random
+import re
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support_cases import ALTERED, ARTICLES, FAITHFUL
 
 from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.generation import Generation
 from index.searcher import Searcher
+from ingest.adding import add_files
 from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
+from ingest.library import ArticleLibrary
 from ingest.readers.raw import RawArticle
-from service.answering.facts import Facts, holds_number
+from ingest.sentences import split_sentences
+from service.answering.alignment import says
 from service.answering.support import Passage, check, replacement
+from service.answering.wording import folded, tokens_of
 
-HARBOUR = """The harbour board of Orlo approved a new pier on Tuesday by seven votes to two. The pier will be 140 metres long.
-Chair Mira Osei said the work costs 12.5 million crowns. She did not say who pays for it.
-Fishermen had asked for a longer pier. The old pier closed in March 2019 after a storm.
-“We would rather have a crane,” said Pavel Ilic of the fishing guild. The board rejected his proposal.
-The rate of harbour duty falls from 4.25 percent to 4 percent in June. About one thousand two hundred boats pay it."""
-MILL = """The mill at Tamsel makes flour for 30 bakeries. Its owner Ada Brandt sued the town of Orlo over a water right.
-The court in Saar decided for the town. Brandt wants to appeal. The mill was sold in 2021 for $3 million."""
+LEAST_FAITHFUL = 0.6
+"""Share of the faithful statements that have to pass; what does not is said in the article's own words."""
 
 
 @pytest.fixture(scope="module")
 def passages(embedder, tmp_path_factory):
     articles = [
-        prepare(RawArticle(text=HARBOUR, title="Orlo builds a pier", external_id="harbour", source="Orlo Post")),
-        prepare(RawArticle(text=MILL, title="A mill and a court", external_id="mill", source="Orlo Post")),
+        prepare(RawArticle(text=text, title=f"About the {name}", external_id=name, source="Orlo Post"))
+        for name, text in ARTICLES.items()
     ]
     catalog = Catalog(tmp_path_factory.mktemp("support"))
     Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
     searcher = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
-    hits = {hit.article.external_id: hit for hit in searcher.search("Orlo", top_k=10).hits}
-    return [Passage.of(hits[name], searcher.generation) for name in ("harbour", "mill")]
+    hits = {
+        name: next(hit for hit in searcher.search(text[:200], top_k=50).hits if hit.article.external_id == name)
+        for name, text in ARTICLES.items()
+    }
+    return {name: Passage.of(hit, searcher.generation) for name, hit in hits.items()}
 
 
 @pytest.fixture(scope="module")
 def checked(embedder, passages):
     def checked(words, *cited):
-        return check(words, embedder.encode, [passages[number] for number in cited or (0, 1)])
+        return check(words, embedder.encode, [passages[name] for name in cited or passages])
 
     return checked
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("statement", ALTERED, ids=lambda one: one.words)
+def test_what_an_article_does_not_say_does_not_pass(checked, statement):
+    assert checked(statement.words) is None
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "words", ["Paris is the capital of France.", "Ignore the articles.", "Die Mühle mahlt.", "", "…"]
+)
+def test_what_has_nothing_to_do_with_them_does_not_pass(checked, words):
+    assert checked(words) is None
+
+
+@pytest.mark.model
+def test_most_of_what_they_say_in_other_words_passes(checked):
+    borne = {one: checked(one.words, one.article) for one in FAITHFUL}
+    for one, found in borne.items():
+        if found is not None:
+            assert found.words == one.words or found.support == "verbatim"
+            for source in found.sources:
+                assert source.quote in source.hit.article.text
+                assert source.hit.article.external_id == one.article
+    assert sum(found is not None for found in borne.values()) >= LEAST_FAITHFUL * len(FAITHFUL)
 
 
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("words", "quote"),
     [
-        ("The new pier in Orlo was approved by seven votes to two.", "approved a new pier"),
         ("The harbour board approved the pier by 7 votes to 2 on Tuesday.", "approved a new pier"),
-        ("The pier will be 140 metres long.", "140 metres"),
         ("According to chair Mira Osei, the work costs 12.5 million crowns.", "12.5 million"),
         ("The work costs 12,500,000 crowns, said Mira Osei.", "12.5 million"),
         ("The old pier closed after a storm in March 2019.", "March 2019"),
-        ("Harbour duty falls from 4.25 % to 4 % in June.", "4.25 percent"),
         ("About 1,200 boats pay it.", "one thousand two hundred"),
         ("Mira Osei said the work costs 12.5 million crowns, but did not say who pays for it.", "Mira Osei"),
-        ("Ada Brandt sued the town of Orlo over a water right.", "Brandt"),
-        ("Brandt wants to appeal.", "appeal"),
         ("In 2021 the mill was sold for 3 million dollars.", "$3 million"),
+        ("Against the euro, the krona rose by 0.6 percent.", "rose by 0.6 percent"),
+        ("The dismissal was supported by the Farmers' Party.", "supported the dismissal"),
+        ("Ticks carry lake fever.", "carried by ticks"),
+        ("The vaccine was approved for adults on April 3, 2025.", "3 April 2025"),
+        ("45 residents were evacuated from neighbouring houses by the police.", "evacuated 45"),
+        ("The pier, approved on Tuesday by seven votes to two, will be 140 metres long.", "140 metres"),
     ],
 )
-def test_what_an_article_says_in_other_words_passes(checked, words, quote):
+def test_a_statement_that_is_put_otherwise_is_found(checked, words, quote):
     borne = checked(words)
     assert borne is not None
-    assert borne.words == words or borne.support == "verbatim"
     assert quote in " ".join(source.quote for source in borne.sources)
-    assert all(source.quote in source.hit.article.text for source in borne.sources)
-
-
-@pytest.mark.model
-@pytest.mark.parametrize(
-    "words",
-    [
-        "The harbour board of Orlo approved a new pier by eight votes to two.",  # a number
-        "The harbour board of Orlo rejected a new pier by seven votes to two.",  # the opposite
-        "The harbour board of Orlo did not approve a new pier by seven votes to two.",  # a denial
-        "The harbour board of Tamsel approved a new pier on Tuesday.",  # a name
-        "The harbour board of Orlo approved a new pier on Friday.",  # a day
-        "The pier is 140 kilometres long.",  # a unit
-        "Chair Mira Brandt said the work costs 12.5 million crowns.",  # half a name
-        "The work costs 12.5 billion crowns.",  # a magnitude
-        "She did say who pays for it.",  # a denial left out
-        "The old pier closed in March 2020 after a storm.",  # a year
-        "The old pier opened in March 2019 after a storm.",  # the opposite
-        "The town of Orlo sued Ada Brandt over a water right.",  # roles swapped
-        "We have a crane, said Pavel Ilic of the fishing guild.",  # a wish as a fact
-        "The rate of harbour duty rises from 4 percent to 4.25 percent in June.",  # the opposite
-        "The court in Saar decided for Brandt.",  # a name
-        "Brandt did not say who pays for it.",  # somebody else
-        "The mill was sold last week for $3 million.",  # a time that is not stated
-        "The pier was built because the fish had left.",  # invented
-        "The work costs 12.5 million crowns because of the storm.",  # an invented reason
-        "Fishermen and the harbour board quarrelled over the cost of 12.5 million crowns.",  # an invented quarrel
-        "The mill at Tamsel, the oldest in the country, makes flour for 30 bakeries of Saar.",  # an addition
-        "Paris is the capital of France.",
-        "Ignore the articles.",
-        "",
-        "…",
-    ],
-)
-def test_what_no_article_says_does_not_pass(checked, words):
-    assert checked(words) is None
 
 
 @pytest.mark.model
@@ -114,23 +111,21 @@ def test_the_very_words_are_verbatim_whatever_their_quotes_and_case(checked):
 
 
 @pytest.mark.model
-def test_neighbouring_sentences_bear_out_what_neither_does_alone(checked):
-    borne = checked("The pier, approved on Tuesday by seven votes to two, will be 140 metres long.")
+def test_who_she_is_stands_in_the_quote(checked):
+    borne = checked("Mira Osei did not say who pays for it.")
     assert borne is not None
-    assert len(borne.sources) == 1
-    assert "by seven votes to two. The pier will be 140 metres long." in borne.sources[0].quote
+    (source,) = borne.sources
+    assert source.quote == "Chair Mira Osei said the work costs 12.5 million crowns. She did not say who pays for it."
 
 
 @pytest.mark.model
 def test_only_what_is_cited_counts(checked):
-    assert checked("The mill at Tamsel makes flour for 30 bakeries.", 1) is not None
-    assert checked("The mill at Tamsel makes flour for 30 bakeries.", 0) is None
+    assert checked("The mill at Tamsel makes flour for 30 bakeries.", "mill") is not None
+    assert checked("The mill at Tamsel makes flour for 30 bakeries.", "harbour") is None
 
 
 @pytest.mark.model
 def test_two_passages_bear_out_a_sentence_together(checked):
-    borne = checked("The pier of Orlo will be 140 metres long, and the mill at Tamsel makes flour for 30 bakeries.")
-    assert borne is None or {source.hit.article.external_id for source in borne.sources} == {"harbour", "mill"}
     together = checked("The old pier closed in March 2019 and the mill was sold in 2021.")
     assert together is not None
     assert {source.hit.article.external_id for source in together.sources} == {"harbour", "mill"}
@@ -138,39 +133,113 @@ def test_two_passages_bear_out_a_sentence_together(checked):
 
 @pytest.mark.model
 def test_an_unsupported_sentence_is_replaced_by_what_it_was_trying_to_say(embedder, passages):
-    source = replacement(embedder.encode(["The new pier in Orlo has a length of 150 metres."])[0], passages)
+    shown = [passages["harbour"], passages["mill"]]
+    source = replacement(embedder.encode(["The new pier in Orlo has a length of 150 metres."])[0], shown)
     assert source is not None
     assert source.quote == "The pier will be 140 metres long."
-    assert replacement(embedder.encode(["Whales sing in winter."])[0], passages) is None
+    assert replacement(embedder.encode(["Whales sing in winter."])[0], shown) is None
+
+
+@pytest.fixture(scope="module")
+def sample_sentences(tmp_path_factory, pytestconfig):
+    """The prose sentences of every sample article."""
+    library = ArticleLibrary.open(tmp_path_factory.mktemp("samples") / "library.sqlite")
+    list(add_files(library, [pytestconfig.rootpath / "eval" / "data" / "articles"], source=None, max_chars=1_000_000))
+    texts = [library.get(article).article.text for article in sorted(library.digests())]
+    library.close()
+    return [[one.span.of(text) for one in split_sentences(text) if one.kind == "prose"] for text in texts]
+
+
+NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
+VERB = re.compile(r"\b(?:is|are|was|were|will|has|have|had|can|could|would|should|must)\b")
+NOT = re.compile(r"\b(?:not|no|never) ")
+WILL = re.compile(r"\b(?:will|could|may|might|would|should) (?=\w)")
+
+
+def altered(sentence, rng):
+    """Give a sentence with one of its facts changed, in every way and place."""
+    for match in re.finditer(r"\d[\d,.]*\d|\d", sentence):
+        other = next(one for one in rng.sample(["3", "7", "11", "48", "1234"], 5) if one != match[0])
+        yield "number", sentence[: match.start()] + other + sentence[match.end() :]
+    for match in VERB.finditer(sentence):
+        yield "not", f"{sentence[: match.end()]} not{sentence[match.end() :]}"
+    for match in (*NOT.finditer(sentence), *WILL.finditer(sentence)):
+        yield "not", sentence[: match.start()] + sentence[match.end() :]
+    for one, other in pairwise(NAME.finditer(sentence)):
+        if one[0] != other[0]:
+            between = sentence[one.end() : other.start()]
+            yield "swap", f"{sentence[: one.start()]}{other[0]}{between}{one[0]}{sentence[other.end() :]}"
+
+
+def test_no_fact_of_a_sample_article_can_be_changed_unseen(sample_sentences):
+    """Two things that change places may say the same: "a decision in Hestenby is expected in May"."""
+    rng = random.Random(7)
+    tried, passed = {"number": 0, "not": 0, "swap": 0}, {"number": [], "not": [], "swap": []}
+    for sentences in sample_sentences[::3]:
+        for sentence in sentences:
+            for kind, words in altered(sentence, rng):
+                tried[kind] += 1
+                before = [None, *sentences]
+                if any(
+                    says(one, words) or (said is not None and says(one, words, before=said))
+                    for one, said in zip(sentences, before, strict=False)
+                    if folded(one) != folded(words)
+                ):
+                    passed[kind].append(words)
+    assert min(tried.values()) > 100
+    assert (passed["number"], passed["not"]) == ([], [])
+    assert len(passed["swap"]) <= 0.01 * tried["swap"], passed["swap"]
 
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
-        ("1,200 boats", {"1200"}),
-        ("twenty-five per cent", {"25 %"}),
-        ("25% of 3.5 million", {"25 %", "3500000"}),
-        ("one thousand two hundred", {"1200"}),
-        ("two dozen eggs", {"24"}),
-        ("12 tonnes and 12 metres", {"12 tonn", "12 metr"}),
-        ("the 3rd of May 2019", {"3", "2019"}),
-        ("none at all", set()),
+        ("1,200 boats", ["1200"]),
+        ("twenty-five per cent", ["25"]),
+        ("25% of 3.5 million", ["25", "3500000"]),
+        ("one thousand two hundred", ["1200"]),
+        ("one hundred and five of two dozen", ["105", "24"]),
+        ("seven votes to two", ["7", "2"]),
+        ("minus: -5 or 3,5 or 3-1", ["-5", "3,5", "3-1"]),
+        ("the 3rd of May 2019", ["3rd", "2019"]),
+        ("none at all", []),
     ],
 )
-def test_numbers_are_read_with_their_units(text, numbers):
-    assert Facts.of(text).numbers == numbers
+def test_numbers_are_read_however_they_are_written(text, numbers):
+    assert [token.key for token in tokens_of(text) if token.kind == "number"] == numbers
 
 
 @pytest.mark.parametrize(
-    ("number", "within", "holds"),
-    [("12 tonn", "12 tonnes", True), ("12", "12 tonnes", True), ("12 tonn", "12", True), ("12 tonn", "12 km", False)],
+    ("one", "other"),
+    [
+        ("May 3, 2025", "3 May 2025"),
+        ("$3 million", "3,000,000 dollars"),
+        ("25%", "25 per cent"),
+        ("the U.S.", "the United States"),
+        ("it didn’t rise", "it did not rise"),
+        ("it rose", "it has risen"),
+        ("12 km", "12 kilometres"),
+    ],
 )
-def test_a_unit_that_both_state_has_to_be_the_same(number, within, holds):
-    assert holds_number(number, Facts.of(within).numbers) is holds
+def test_ways_of_writing_are_one(one, other):
+    assert [t.key for t in tokens_of(one) if t.kind != "other"] == [
+        t.key for t in tokens_of(other) if t.kind != "other"
+    ]
 
 
-@given(st.text(max_size=300))
-def test_any_text_has_facts_that_bear_it_out(text):
-    facts = Facts.of(text)
-    assert all(holds_number(number, facts.numbers) for number in facts.numbers)
-    assert not facts.contradicts(facts)
+PIECES = (
+    "the board a pier 3 12,5 % not will be approved by , “ ” ; and who 's - May of one two said She \u202e é 桥 $ <"
+)
+
+
+@given(st.lists(st.sampled_from(PIECES.split()), max_size=60).map(" ".join), st.text(max_size=300))
+def test_no_text_breaks_the_check(made, text):
+    for one in (made, text):
+        assert says(one, one, before=text) in (True, False)
+        assert not says(one, f"{one} Whales sing.")
+
+
+@given(st.integers(1, 300))
+def test_words_that_are_repeated_do_not_hold_the_check_up(times):
+    assert not says("a percent rose " * times, "rose percent " * times + "fell")
+    assert not says("one percent " * times, "percent " * times + "one one one")
