@@ -72,6 +72,11 @@ class Assistant:
             raise AnswererUnavailable("no LLM is configured; leave 'answerer' out or ask for 'extractive'")
         return wanted or self._answerer
 
+    @property
+    def llm_problem(self) -> str | None:
+        """What is wrong with the LLM, as far as its last answers show; None where all is well or there is none."""
+        return self._llm.problem if self._llm is not None else None
+
     def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None) -> Found:
         """Find passages; see `Searcher.search`.
 

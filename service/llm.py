@@ -21,7 +21,7 @@ _FENCED = re.compile(r"\s*```(?:json)?\s*(?P<inside>.*?)\s*```\s*", re.DOTALL | 
 
 
 class LlmError(ServiceError):
-    """Base of what goes wrong with an LLM; one of the three below is raised."""
+    """Base of what goes wrong with an LLM; one of those below is raised."""
 
 
 class LlmUnavailable(LlmError):
@@ -30,6 +30,10 @@ class LlmUnavailable(LlmError):
 
 class LlmRefused(LlmError):
     """The server refuses the request: its key, model, address or length has to change."""
+
+
+class LlmRequestRefused(LlmRefused):
+    """The server refuses this one request, such as one that is too long for it: others may go through."""
 
 
 class LlmReplyUnusable(LlmError):

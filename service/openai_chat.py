@@ -30,7 +30,16 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from service.bounded_replies import bound
 from service.errors import first_fault
-from service.llm import Cancelled, Completion, Delta, LlmError, LlmRefused, LlmReplyUnusable, LlmUnavailable
+from service.llm import (
+    Cancelled,
+    Completion,
+    Delta,
+    LlmError,
+    LlmRefused,
+    LlmReplyUnusable,
+    LlmRequestRefused,
+    LlmUnavailable,
+)
 
 _MAX_QUOTED_CHARS = 300
 _TRIES = 2
@@ -149,7 +158,7 @@ class OpenAiChatModel:
                     said = said or bool(delta.text.strip())
                     if delta != Delta():
                         yield delta
-            except (ValueError, APIError) as error:
+            except (ValueError, RecursionError, APIError) as error:  # the client parses whatever comes
                 if isinstance(error, (APIStatusError, APIConnectionError)):
                     raise
                 raise LlmReplyUnusable(f"{self._place} broke its stream with something that is no chunk") from error
@@ -329,7 +338,7 @@ class OpenAiChatModel:
                 f"{self._place} has no chat API there, or no model {self._model!r} (status {status}{said}); "
                 "correct llm_base_url or llm_model"
             )
-        return LlmRefused(f"{self._place} refuses the request (status {status}{said})")
+        return LlmRequestRefused(f"{self._place} refuses the request (status {status}{said})")
 
     def _said(self, error: APIStatusError) -> str:
         """Give the server's own words, in one short line, without the key if they repeat it."""

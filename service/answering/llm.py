@@ -23,7 +23,7 @@ from service.answering.reading import Said, SentenceReader
 from service.answering.reply import Told
 from service.answering.support import Encode, Passage, check, replacement
 from service.circuit import Circuit
-from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, StreamingChatModel
+from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, LlmRequestRefused, StreamingChatModel
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,9 @@ MOST_SENTENCES = 8
 
 FEWEST_TERMS = 4
 """A sentence with fewer different words (function words aside) is a fragment."""
+
+LONGEST_TOKEN_CHARS = 12
+"""A reply with more characters than this for each token that was allowed comes from a server that has no limit."""
 
 MOST_READ = 24
 """Sentences that are checked; a reply with more is not about the passages."""
@@ -113,13 +116,16 @@ class LlmAnswerer:
         def instead() -> Answer:
             return self._extractive.answer(question, result, generation, parts=parts, max_citations=max_citations)
 
+        hits = [*result.hits, *(hit for part in parts for hit in part.result.hits)]
+        prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
+        if not prompt.passages:
+            return self._without(instead, "llm_context_tokens leaves no room for a passage beside this question")
         if not self._circuit.allows():
             return self._without(
                 instead, f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
             )
-        hits = [*result.hits, *(hit for part in parts for hit in part.result.hits)]
-        prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
-        reading = _Reading(question, prompt, generation, self._encode, max_citations, on_piece)
+        longest = self._reply_tokens * LONGEST_TOKEN_CHARS
+        reading = _Reading(question, prompt, generation, self._encode, max_citations, on_piece, longest)
         failure: LlmError | None = None
         try:
             reading.read(
@@ -128,8 +134,8 @@ class LlmAnswerer:
         except LlmError as error:
             failure = error
             log.warning("the LLM gave no whole answer", reason=str(error), sentences=len(reading.draft.sentences))
-        # A reply that cannot be used shows that the LLM is there.
-        if failure is None or isinstance(failure, LlmReplyUnusable):
+        # A reply that cannot be used shows that the LLM is there, and so does the refusal of one question.
+        if failure is None or isinstance(failure, (LlmReplyUnusable, LlmRequestRefused)):
             self._circuit.succeeded()
         else:
             self._circuit.failed()
@@ -141,6 +147,15 @@ class LlmAnswerer:
             return reading.told(declined, degraded=False)
         without = self._without(instead, str(failure) if failure else "nothing that the LLM said is in the articles")
         return reading.told(without.answer, degraded=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the LLM is not asked at present; None where it is."""
+        seconds = self._circuit.seconds_left
+        if not seconds:
+            return None
+        meanwhile = "answers are extractive" if self._fallback else "questions for it are answered 503"
+        return f"the LLM failed {self._circuit.failures} times in a row; {meanwhile} for {seconds:.0f} more seconds"
 
     def _without(self, instead: Callable[[], Answer], reason: str) -> Told:
         if not self._fallback:
@@ -159,7 +174,9 @@ class _Reading:
         encode: Encode,
         max_citations: int,
         on_piece: OnPiece,
+        longest_chars: int,
     ) -> None:
+        self._longest_chars = longest_chars
         self._question = question
         self.draft = Draft()
         self.declines = False
@@ -172,9 +189,12 @@ class _Reading:
 
     def read(self, deltas: Iterator[Delta]) -> None:
         """Read a reply to its end, or until it has said enough."""
-        reader = SentenceReader()
+        reader, chars = SentenceReader(), 0
         try:
             for delta in deltas:
+                chars += len(delta.text)
+                if chars > self._longest_chars:
+                    raise LlmReplyUnusable("the LLM's reply is longer than it was allowed to be")
                 self._tokens = [delta.prompt_tokens or self._tokens[0], delta.completion_tokens or self._tokens[1]]
                 for said in reader.feed(delta.text):
                     self._take(said)

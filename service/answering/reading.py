@@ -52,7 +52,9 @@ class SentenceReader:
 
     def _whole(self, *, ended: bool) -> list[Said]:
         text = self._text
-        if not ended and _MAY_THINK.startswith(text.lstrip().lower()[: len(_MAY_THINK)]) and "</think>" not in text:
+        if not ended and _MAY_THINK.startswith(text.lstrip()[: len(_MAY_THINK)].lower()) and "</think>" not in text:
+            if len(text) > LONGEST_SENTENCE_CHARS:  # of a thought only its end is waited for
+                self._text = _MAY_THINK + text[-len("</think>") :]
             return []
         text = _AFTER_THE_END.sub(r"\g<marks>\g<end>", _THOUGHT.sub("", text))
         sentences = [sentence.span for sentence in split_sentences(text)]

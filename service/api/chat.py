@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from service.answering.reply import Turn
 from service.api.bodies import StrictRoute
-from service.api.chat_stream import Gone, remembered, stream_chat
+from service.api.chat_stream import CLIENT_LEFT, Gone, remembered, stream_chat, unless_left
 from service.api.errors import NotFound, request_id_of, responses
 from service.api.events import EVENT_STREAM, EventStream, one_by_one
 from service.api.replies import reply_events, reply_out
@@ -53,11 +53,12 @@ async def chat(body: ChatRequest, request: Request, state: State) -> Response | 
     form = _wanted_form(request.headers.get("accept", ""))
     streams = body.stream or form == EVENT_STREAM
     assistant = state.parts.assistant
-    if assistant.answerer(body.answerer) == "llm" and streams:
+    asks_llm = assistant.answerer(body.answerer) == "llm"
+    if asks_llm and streams:
         return await stream_chat(body, turns, state, request_id_of(request))
-    workers = state.llm if assistant.answerer(body.answerer) == "llm" else state.questions
+    workers = state.llm if asks_llm else state.questions
     with Gone(state) as gone:
-        reply = await workers.run(
+        work = workers.run(
             assistant.ask,
             body.message,
             history=turns,
@@ -67,6 +68,10 @@ async def chat(body: ChatRequest, request: Request, state: State) -> Response | 
             filters=body.filters.to_filters() if body.filters else None,
             cancelled=gone,
         )
+        # Only an LLM takes so long that it pays to look whether the client is still there.
+        reply = await (unless_left(work, request) if asks_llm else work)
+    if reply is None:
+        return Response(status_code=CLIENT_LEFT)
     out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
     out = await remembered(body, out, state)
     if streams:

@@ -7,10 +7,12 @@ server stops, the thread is told, and ends its request to the LLM.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from types import TracebackType
+from typing import Any
 
 import structlog
+from fastapi import Request
 
 from service.answering.composition import Piece
 from service.answering.reply import Reply, Turn
@@ -26,6 +28,11 @@ from service.llm import Cancelled
 log = structlog.get_logger(__name__)
 
 KEEPALIVE_SECONDS = 10.0
+LOOK_SECONDS = 0.5
+"""How often it is looked whether the client of a whole reply is still there."""
+
+CLIENT_LEFT = 499
+"""Status for the log; nobody is there to read it."""
 
 
 class Gone:
@@ -44,6 +51,18 @@ class Gone:
     def __call__(self) -> bool:
         """Tell whether nobody waits any more."""
         return self._left or self._state.stopping
+
+
+async def unless_left(work: Coroutine[Any, Any, Reply], request: Request) -> Reply | None:
+    """Wait for a reply as long as its client does; None once that has left."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                return None
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def stream_chat(body: ChatRequest, turns: Sequence[Turn], state: ApiState, request_id: str) -> EventStream:

@@ -44,6 +44,8 @@ async def readyz(request: Request, response: Response, state: State) -> Response
     generation = _generation(state)
     problems = [str(problem) for problem in state.parts.live.problems]
     problems.extend(state.parts.conversations.problems)
+    if state.parts.assistant.llm_problem is not None:
+        problems.append(state.parts.assistant.llm_problem)
     if failure is None and generation is not None:
         return ReadyOut(generation=generation, problems=problems)
     problem = problem_of(NotReady(failure or "index: there is none"), request_id_of(request))

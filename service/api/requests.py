@@ -89,6 +89,7 @@ class _Exchange:
         self._timeout_seconds = timeout_seconds
         self._body_bytes = 0
         self._waiting_for_body = False
+        self._body_ended = False
         self._timed = True  # until the time is over or the application has ended
         self._headers = Headers(scope=scope)
         self.request_id = _request_id(self._headers.get("x-request-id"))
@@ -117,9 +118,11 @@ class _Exchange:
 
     async def receive(self) -> Message:
         """Pass on a part of the body, up to the limit."""
-        self._waiting_for_body = True
+        # Behind the body there is only the news that the client has left.
+        self._waiting_for_body = not self._body_ended
         message = await self._receive()
         self._waiting_for_body = False
+        self._body_ended = self._body_ended or not message.get("more_body", False)
         self._body_bytes += len(message.get("body", b""))
         if self._body_bytes > self._max_body_bytes:
             raise self._too_large()

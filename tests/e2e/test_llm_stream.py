@@ -6,9 +6,10 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import llm_server
 import pytest
-from llm_server import STREAM_HEAD, chunk
+from llm_server import STREAM_HEAD, chunk, streams
 from processes import serving
 
 QUESTION = {"message": "When does the new Quillon Bridge open to traffic?", "history": [], "stream": True}
@@ -64,11 +65,19 @@ def test_a_sentence_comes_before_the_reply_ends_and_leaving_ends_the_request(cli
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = response.iter_lines()
         read_until(lines, "sentence")
-        assert (
-            json.loads(next(lines).removeprefix("data: "))["text"] == "The new Quillon Bridge will cost $289 million."
-        )
+        assert WORDS in json.loads(next(lines).removeprefix("data: "))["text"]
         assert not talker.left.is_set()
     assert talker.left.wait(10)
+
+
+def test_leaving_a_whole_reply_ends_its_request(client, llm):
+    talker = Talker(llm)
+    llm.replies(talker)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post("/v1/chat", json=QUESTION | {"stream": False}, timeout=1)
+    assert talker.left.wait(10)
+    llm.replies(streams("NO ANSWER"))
+    assert client.post("/v1/chat", json=QUESTION | {"stream": False}).json()["abstain_reason"] == "not_stated"
 
 
 def test_a_server_that_stops_ends_its_streams_with_one_event(client, llm):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import time
 
 import pytest
@@ -220,6 +221,11 @@ SOON = [("Retry-After", "0.01")]
         streams_bytes(chunk("The bri")),
         streams_for_ever("la "),
         streams_for_ever("la la. ", pause=0.01),
+        streams_for_ever("la " * 500),
+        streams_for_ever("<think>la " * 50),
+        streams_bytes(b"data: " + b"[" * 100_000 + b"\n\n"),
+        streams_bytes(b"event: error\ndata: out of memory\n\n"),
+        sends(b"", status=302, headers=[("Location", "http://127.0.0.1:9/")]),
         streams_for_ever("", pause=0.01),
     ],
 )
@@ -290,7 +296,36 @@ def test_an_llm_that_keeps_failing_is_left_alone(client, llm_server):
     reply = asked.post("/v1/chat", json={"message": COST}).json()
     assert (reply["degraded"], reply["status"]) == (True, "answered")
     assert len(llm_server.requests) == before
-    assert asked.get("/readyz").status_code == 200
+    ready = asked.get("/readyz")
+    assert ready.status_code == 200
+    assert "the LLM failed 3 times in a row; answers are extractive for " in ready.json()["problems"][0]
+
+
+def test_questions_that_the_llm_refuses_do_not_take_it_from_others(client, llm_server):
+    llm_server.replies(*[fails(400, "too long")] * 8, told(llm_server, GOOD))
+    asked = client()
+    for _ in range(4):
+        assert asked.post("/v1/chat", json={"message": COST}).json()["degraded"]
+    assert asked.get("/readyz").json()["problems"] == []
+    assert not asked.post("/v1/chat", json={"message": COST}).json()["degraded"]
+
+
+def test_a_question_that_leaves_no_room_for_passages_is_answered_without_the_llm(client, llm_server):
+    llm_server.replies(told(llm_server, GOOD))
+    asked = client(llm_context_tokens=1024, llm_reply_tokens=200)
+    reply = ask(asked, COST + " Please." * 450)
+    assert llm_server.requests == []
+    assert reply["degraded"] or reply["status"] == "abstained"
+
+
+def test_where_nothing_listens_the_extractive_answer_is_given(parts, assembled):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+    service = assembled(parts.settings.data, llm_base_url=url, llm_model="tiny", answerer="llm")
+    reply = ask(TestClient(build_app(service)))
+    service.close()
+    assert (reply["degraded"], QUOTE in reply["answer"]) == (True, True)
 
 
 def test_sentences_go_out_as_they_are_checked_and_are_kept(client, llm_server):
