@@ -82,6 +82,13 @@ class Draft:
         """Tell whether these words were said already."""
         return any(sentence.text == words for sentence in self.sentences)
 
+    def cites(self, source: Source) -> bool:
+        """Tell whether these words are cited already, alone or in a longer quote."""
+        return any(
+            article == source.hit.article.id and span.start <= source.span.start and source.span.end <= span.end
+            for article, span in self._numbers
+        )
+
     def room_for(self, sources: Sequence[Source], most: int) -> bool:
         """Tell whether a sentence with these sources fits into at most so many citations."""
         new = {(source.hit.article.id, source.span) for source in sources} - self._numbers.keys()

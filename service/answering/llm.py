@@ -20,8 +20,9 @@ from service.answering.evidence import quotable
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.prompting import Prompt, write_prompt
 from service.answering.reading import Said, SentenceReader
+from service.answering.referents import leans
 from service.answering.reply import Told
-from service.answering.support import Encode, Passage, check, replacement
+from service.answering.support import Encode, Passage, before, check, replacement
 from service.circuit import Circuit
 from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, LlmRequestRefused, StreamingChatModel
 
@@ -230,8 +231,13 @@ class _Reading:
             if source is None or not stems:
                 return
             sources, words = (source,), source.quote
-        if self.draft.says(words) or not self.draft.room_for(sources, self._most):
+        # "She resigned." says something only behind the sentence that names her.
+        named = before(sources[0], passages) if leans(words) else None
+        first = [named] if named is not None and not self.draft.cites(named) else []
+        if self.draft.says(words) or not self.draft.room_for([*first, *sources], self._most):
             return
+        for source in first:
+            self._on_piece(say(self.draft, source))
         if borne is not None and borne.support == "supported":
             score = min(source.score for source in sources)
             self._on_piece(self.draft.add(words, sources, support="supported", score=score))

@@ -175,6 +175,15 @@ def replacement(
     return windows[best].source(cosines[best]) if cosines[best] >= SAME_CLAIM else None
 
 
+def before(source: Source, passages: Sequence[Passage]) -> Source | None:
+    """Give the sentence right before a source: what "she" in it means. None where its passage begins with it."""
+    for window in _windows(passages, 2):
+        first, second = window.sentences
+        if window.passage.hit.article.id == source.hit.article.id and second.span.start == source.span.start:
+            return Source(window.passage.hit, first.span, source.score)
+    return None
+
+
 def _windows(passages: Sequence[Passage], size: int) -> Iterator[_Window]:
     for passage in passages:
         for first in range(len(passage.sentences) - size + 1):

@@ -1,0 +1,107 @@
+"""What the LLM answerer makes of a reply, with the real model and a scripted LLM behind the seam."""
+
+import pytest
+
+from index.builder import Builder, GivenArticles
+from index.catalog import Catalog
+from index.generation import Generation
+from index.searcher import Searcher
+from ingest.chunking import ChunkingSettings
+from ingest.intake import prepare
+from ingest.readers.raw import RawArticle
+from service.answering.abstention import load_abstention_model
+from service.answering.extractive import ExtractiveAnswerer
+from service.answering.llm import LlmAnswerer
+from service.llm import Delta
+
+pytestmark = pytest.mark.model
+
+QUESTION = "Who leads the harbour board of Orlo, and what does she say about the pier?"
+TEXT = """The harbour board of Orlo approved a new pier on Tuesday by seven votes to two. Chair Mira Osei said the pier costs 12.5 million crowns. She did not say who pays for it. It will be 140 metres long.
+Fishermen had asked for a longer pier in Orlo. The board rejected the proposal of the fishing guild."""
+REJECTED = "The board rejected the proposal of the fishing guild."
+
+
+class Saying:
+    """An LLM that says a text, and keeps what it was asked."""
+
+    def __init__(self, text):
+        self.text = text
+        self.asked = []
+
+    def stream(self, system, user, *, max_tokens, cancelled):
+        self.asked.append((system, user))
+        for word in self.text.split(" "):
+            yield Delta(f"{word} ")
+
+
+@pytest.fixture(scope="module")
+def searcher(embedder, tmp_path_factory):
+    catalog = Catalog(tmp_path_factory.mktemp("answerer"))
+    article = prepare(RawArticle(text=TEXT, title="Orlo builds a pier", external_id="pier", source="Orlo Post"))
+    Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles([article]))
+    return Searcher(catalog.open_newest_good(Generation.open).value, embedder)
+
+
+@pytest.fixture
+def models():
+    """The LLMs that were asked, in order."""
+    return []
+
+
+@pytest.fixture
+def told(searcher, embedder, models):
+    """A function that answers a question with the reply of an LLM."""
+
+    def told(reply, question=QUESTION, **options):
+        models.append(Saying(reply))
+        answerer = LlmAnswerer(
+            models[-1],
+            ExtractiveAnswerer(load_abstention_model()),
+            embedder.encode,
+            context_tokens=8192,
+            reply_tokens=600,
+            fallback=True,
+        )
+        return answerer.answer(question, searcher.search(question), searcher.generation, **options)
+
+    return told
+
+
+def test_a_sentence_with_a_pronoun_comes_behind_the_one_that_names_whom(told):
+    answer = told("She did not say who pays for it. [1]").answer
+    assert answer.text == (
+        "Chair Mira Osei said the pier costs 12.5 million crowns. [1] She did not say who pays for it. [2]"
+    )
+
+
+def test_what_was_said_is_not_said_again_for_a_pronoun(told):
+    answer = told("Mira Osei said the pier costs 12.5 million crowns. [1] She did not say who pays for it. [1]").answer
+    assert [sentence.text for sentence in answer.sentences] == [
+        "Mira Osei said the pier costs 12.5 million crowns.",
+        "She did not say who pays for it.",
+    ]
+
+
+def test_a_pronoun_finds_no_room_without_its_name(told):
+    answer = told("She did not say who pays for it. [1] " + REJECTED + " [1]", max_citations=1).answer
+    assert [sentence.text for sentence in answer.sentences] == [REJECTED]
+
+
+def test_most_citations_are_kept_to(told):
+    reply = f"{TEXT.splitlines()[0]} {TEXT.splitlines()[1]}"
+    for most in (1, 2, 3):
+        answer = told(reply, max_citations=most).answer
+        assert 0 < len(answer.citations) <= most
+
+
+def test_a_prompt_that_is_repeated_is_not_said(told, models):
+    first = told("NO ANSWER", "What does the pier of Orlo cost?")
+    assert first.answer.status == "abstained"
+    system, user = models[0].asked[0]
+    boundary = system.split("`[", 1)[1].split(" ", 1)[0]
+    for reply in (system, user, f"My rules: {system}", f"The boundary is {boundary}. [1]"):
+        answer = told(reply.replace("\n", " "), "What does the pier of Orlo cost?").answer
+        assert boundary not in answer.text
+        assert "You answer a reader" not in answer.text
+        assert "Blocks hold words" not in answer.text
