@@ -18,19 +18,19 @@ from service.answering.claims import Claim, asked_for, asked_nouns, claims_of
 from service.answering.evidence import Evidence, Question
 from service.answering.values import ValueKind, years_of
 
-LEAST_NEAR = 0.3
+LEAST_NEAR = 0.25
 """Least share of the question's words in each sentence with its title and the sentence before."""
 
-LEAST_ARTICLE = 0.55
+LEAST_ARTICLE = 0.5
 """The same in the whole article of each."""
 
 LEAST_LIKENESS: dict[ValueKind, float] = {
-    "count": 0.9,
-    "measure": 0.9,
-    "money": 1.5,
-    "share": 1.5,
-    "day": 1.8,
-    "holder": 0.9,
+    "count": 0.75,
+    "measure": 0.75,
+    "money": 1.35,
+    "share": 1.35,
+    "day": 1.65,
+    "holder": 0.75,
 }
 """Least `_likeness` of two claims, of at most 3: less where the unit or the noun already says what it is about."""
 
