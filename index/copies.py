@@ -59,7 +59,7 @@ class Copies:
         alike = {(row_of[one], row_of[two]): is_ for (one, two), is_ in found.items() if is_ != "different"}
         self._groups = _groups(alike)
         self._corrections = _corrections(alike)
-        self._published = passages.published if alike else None
+        self._passages = passages
 
     @classmethod
     def open(cls, folder: Path, ids: Iterable[str], passages: Passages) -> Copies:
@@ -99,9 +99,10 @@ class Copies:
 
     def _day(self, row: int, *, latest_first: bool) -> tuple[bool, int]:
         """Give what orders rows by their day; unknown days come last."""
-        if self._published is None or np.isnat(self._published[row]):
+        published = self._passages.published[row]
+        if np.isnat(published):
             return (True, 0)
-        day = int(self._published[row].astype(np.int64))
+        day = int(published.astype(np.int64))
         return (False, -day if latest_first else day)
 
 
