@@ -281,8 +281,10 @@ def _may_be_left_out(source: Wording, first: Content, left: Sequence[Content], l
     breaks = [place for place, token in enumerate(between) if token == BREAK]
     if first.token.moved != last.token.moved:
         return True  # it stands in front of the one, or behind the other
-    if len(breaks) >= 2 and breaks[0] == 0 and not any(t.is_content for t in between[breaks[-1] :]):
-        return True
+    if len(breaks) >= 2 and breaks[0] == 0:
+        behind = between[breaks[-1] :]
+        if not any(token.is_content or token.kind in ("who", "join") for token in behind):
+            return True
     if any(token.kind in ("who", "join") or token.says or token.plain in _NEW_STATEMENT for token in between):
         return False
     if breaks and (between[0].kind != "prep" or any(t.is_content for t in between[breaks[0] :])):

@@ -58,7 +58,7 @@ CHANGING = frozenset(
 # Whoever does this to a statement does not say that it is so.
 DISTANCE = frozenset(
     terms(
-        "plan propose expect want hope allege allegedly reportedly possibly perhaps likely consider intend aim "
+        "plan propose expect want hope allege allegedly possibly perhaps likely consider intend aim "
         "suppose schedule due threaten demand claim accuse argue believe think fear deny estimate predict forecast "
         "suggest appear seem try attempt refuse fail doubt promise warn offer seek urge request proposal stop prevent "
         "avoid block ban forbid cancel delay postpone reject oppose prohibit rather provided condition case"

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
+from itertools import zip_longest
 
 from index.lexical import terms
 from service.answering.english import (
@@ -37,7 +38,7 @@ _SMALL_WORD = rf"(?:{'|'.join(sorted(SMALL, key=len, reverse=True))})"
 _UP_TO_99 = rf"{_SMALL_WORD}(?:[- ]{_SMALL_WORD})?"
 _LARGER = rf"(?:[\s-]+(?:{'|'.join(LARGE)})s?\b)"
 _IN_WORDS = re.compile(
-    rf"(?:\b{_UP_TO_99}\b|\b\d[\d,]*(?:\.\d+)?{_LARGER}){_LARGER}*(?:(?<=[dn])[\s-]+(?:and\s+)?{_UP_TO_99}\b{_LARGER}*)*",
+    rf"(?:\b{_UP_TO_99}\b|\b\d+(?:,\d+)*(?:\.\d+)?{_LARGER}){_LARGER}*(?:(?<=[dn])[\s-]+(?:and\s+)?{_UP_TO_99}\b{_LARGER}*)*",
     re.IGNORECASE,
 )
 _CONTRACTION = re.compile(r"(?<=\w)n['’]t\b", re.IGNORECASE)
@@ -51,7 +52,7 @@ _CURRENCY = re.compile(
 )
 _PER_CENT = re.compile(r"%|\bper cent\b", re.IGNORECASE)
 _TOKEN = re.compile(
-    r"(?<![\w-])[-−]\d[\d,]*(?:\.\d+)?|\d+[-–:]\d+|\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th)?"
+    r"(?<![\w-])[-−]\d+(?:,\d+)*(?:\.\d+)?|\d+[-–:]\d+|\d+(?:,\d+)*(?:\.\d+)?(?:st|nd|rd|th)?"
     r"|[^\W\d_]+(?:['’][^\W\d_]+)*['’]?(?:-(?=[^\W\d_]))?|&|[,;:()]|[–—]",
     re.IGNORECASE,
 )
@@ -95,7 +96,7 @@ class Token:
     @property
     def distances(self) -> bool:
         """Whether it makes a statement one that somebody hopes for, claims or denies."""
-        return self.kind == "word" and self.key in DISTANCE
+        return self.kind == "word" and (self.key in DISTANCE or self.plain == "reportedly")
 
     @property
     def says(self) -> bool:
@@ -176,7 +177,14 @@ def tokens_of(text: str) -> tuple[Token, ...]:
                 found.append(BREAK)
         else:
             found.extend(_word(written, plain, first=not found))
-    return tuple(found)
+    return tuple(_particle(token, following) for token, following in zip_longest(found, found[1:]) if token)
+
+
+def _particle(token: Token, following: Token | None) -> Token:
+    """Give a preposition that stands before nothing ("prices go up") as the word that it is then."""
+    if token.kind == "prep" and (following is None or following.kind in ("break", "join", "prep")):
+        return replace(token, kind="word", key=token.plain)
+    return token
 
 
 def _spelled_alike(text: str) -> str:
@@ -192,7 +200,7 @@ def _spelled_alike(text: str) -> str:
 def _digits(match: re.Match[str]) -> str:
     """Give a number in words, or with words, in digits: "one thousand two hundred", "12.5 million"."""
     total = group = Decimal(0)
-    for word in re.findall(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+", match.group().casefold()):
+    for word in re.findall(r"\d+(?:,\d+)*(?:\.\d+)?|[^\W\d_]+", match.group().casefold()):
         if word[0].isdigit():
             if not _NUMBER.fullmatch(word):  # "3,5 million" is not how it is written here
                 return match.group()

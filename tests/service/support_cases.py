@@ -1,7 +1,7 @@
 """Short articles, and what may and may not be said of them: the table by which the check of support is judged.
 
 A `FAITHFUL` statement says in other words what its article says. An `ALTERED` one was made from such a statement by
-the change that its kind names. The half that is reported in docs/llm.md was looked at for figures only.
+the change that its kind names.
 """
 
 from typing import NamedTuple
@@ -344,3 +344,128 @@ ALTERED = [
     Statement("vaccine", "part", "The vaccine is approved for children."),
     Statement("vaccine", "part", "The vaccine protected too few people."),
 ]
+
+# Of two sample articles; written when the rules were there, to see what they had missed.
+SAMPLE_FAITHFUL = {
+    "storm-odran-count.md": """
+The regional council published its report on Thursday.
+The regional council in Port Callis puts the damage at 83 million crowns.
+According to the Kaldrian Weather Office, the gust at the Callis Head station reached 139 kilometres per hour.
+The gust at the Callis Head station reached 139 kilometres per hour.
+The record of 142 stands.
+Doctors treated 27 people for injuries.
+Dr. Hollis Ambrey conceded that the red warning had come too late.
+Repairs to the sports hall of St. Ebba's School cost 3.1 million crowns.
+The school board has put off the merger with Quarry Lane by a year.
+Head teacher Maud Ellery has agreed to stay on.
+On March 1 a relief fund of 12 million crowns opens.
+Rufus Amblin had asked for 3 million crowns in January.
+Jonna Threlfall wants to raise the sea wall on Sennet Bay by 80 cm.
+Jonna Threlfall wants to raise the sea wall by 80 centimetres.
+The work would cost 19 million crowns.
+A decision is expected in May.
+""",
+    "kaldrail-mediator-offer.md": """
+On Thursday Kaldrail improved its pay offer to 4.6 percent over 24 months.
+The strike cancelled 1,140 of 1,900 scheduled long-distance trains.
+86 of 310 goods trains never left their yards.
+The URC believes the true figure is closer to 7 million.
+In 2018 Henrike Solvang settled the harbour pilots' dispute in nine days.
+Sessions begin on March 10 at the Old Customs House in Hestenby.
+Corin Vasterby has taken over the talks from Dunstan Averill.
+Mirela Tosk remains in charge for the union.
+The company offers 4.6 percent over 24 months.
+The night train was kept out of the mediation.
+Teodor Quill expects a settlement a little under 6 percent.
+Kaldrail closed last year with a loss of 64 million crowns.
+Both sides accepted Henrike Solvang as mediator.
+The container terminal at Orvalt turned lorries away on Tuesday.
+""",
+}
+
+SAMPLE_ALTERED = {
+    "storm-odran-count.md": """
+The report puts the damage at 57 million crowns.
+The Kaldrian Insurers' Association puts the damage at 83 million crowns.
+The gap is explained by the sea wall alone.
+Flooded cellars are insured by everyone on the coast.
+The storm was stronger than it seemed.
+The gust at the Callis Head station reached 142 kilometres per hour.
+The record of 142 was set in October.
+The record of 139, set in November 1987, stands.
+The record therefore falls.
+The number of households without electricity goes down.
+Kaldgrid left out 46,500 customers.
+It was 46,500, because farm transformers failed.
+The first of them were reconnected on January 19.
+Doctors treated eight people for injuries.
+Doctors treated 27 people for injuries, eight fewer than reported at the time.
+Dr. Hollis Ambrey denied that the red warning had come too late.
+The red warning had not come too late.
+The red warning is issued at least 12 hours ahead.
+The red warning is to be issued at least 12 hours behind.
+Hester Vane conceded that the red warning had come too late.
+Repairs to the sports hall of St. Ebba's School will cost 3.1 million crowns until August 2027.
+The school board has put off the merger with Quarry Lane by two years.
+The school board has called off the merger with Quarry Lane.
+Quarry Lane has put off the merger with the school board.
+Head teacher Maud Ellery has agreed to leave then.
+A relief fund of 12 million crowns closes on March 1.
+Households receive 4,000 crowns.
+Households receive up to 25,000 crowns.
+Damage that an insurer pays for is covered.
+The growers find that generous.
+A new hectare costs 11 crowns.
+The council destroyed 11 hectares of greenhouse glass.
+Rufus Amblin chairs the Merrin Fruit Co-operative.
+Hester Vane had asked for 3 million crowns in January.
+Jonna Threlfall raised the sea wall on Sennet Bay by 80 centimetres.
+The mayor of Port Callis wants to raise the sea wall by 80 metres.
+The work will cost 19 million crowns.
+The state would have to pay one third.
+The state pays two thirds.
+A decision in Hestenby was made in May.
+Jonna Threlfall, the mayor of Hestenby, wants to raise the sea wall on Sennet Bay by 80 centimetres.
+""",
+    "kaldrail-mediator-offer.md": """
+Kaldrail improved its pay offer to 7.5 percent over 24 months on Thursday.
+Kaldrail rejected mediation.
+The union improved its pay offer to 4.6 percent over 24 months.
+The Union of Railway Crews agreed to mediation on Thursday.
+The strike cancelled 1,900 of 1,140 scheduled long-distance trains.
+The strike cancelled 1,900 scheduled long-distance trains.
+All goods trains never left their yards.
+The container terminal at Orvalt turned lorries away on Wednesday.
+The cost of the strike was 11 million crowns a day.
+The URC put the cost of the strike at 11 million crowns a day.
+The true figure is 7 million.
+The URC believes the true figure is closer to 11 million.
+Passengers travelled later in the week because of the strike.
+Dr. Henrike Solvang is an appeal court judge.
+Dr. Henrike Solvang, a retired appeal court judge, rejected both sides.
+In 2018 she settled the harbour pilots' dispute in nine months.
+In nine days she settled the railway dispute.
+Sessions end on Monday, March 10, at the Old Customs House in Hestenby.
+Dunstan Averill has taken over the talks from Corin Vasterby.
+Corin Vasterby stays in his post.
+Dunstan Averill, the chief executive, has taken over the talks.
+Mirela Tosk remains in charge of the company.
+She described the old offer as "one step on a staircase of ten."
+The union asks for 4.6 percent over 24 months.
+The company asks for 7.5 percent over 12.
+Kaldrail gave 14 days' notice.
+The union accepts 11 hours between shifts.
+The company insists on 12.
+The night train was kept out of the mediation at the union's request.
+The night train was kept in the mediation at Kaldrail's request.
+Its closing date of June 14 has moved.
+Teodor Quill expects a settlement a little over 6 percent.
+The settlement is a little under 6 percent.
+Every percentage point costs the company about 400,000 crowns a year.
+Help from the state is in sight.
+Finance Minister Aldous Renck told parliament that the rail subsidy of 1.2 billion crowns was "a starting bid."
+Kaldrail closed last year with a profit of 64 million crowns.
+Kaldrail closed last year with a loss of 1.2 billion crowns.
+Kaldrail closed last year with a loss of 64 million crowns, its first in a row.
+""",
+}
