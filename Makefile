@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Where pip finds a CPU build of torch, for machines whose usual index has only CUDA builds (see README).
 TORCH_INDEX ?=
 
-.PHONY: setup run test test-faults eval format lock clean
+.PHONY: setup run test test-faults test-injection eval format lock clean
 
 setup: $(READY)
 	@echo "Ready: the environment is in $(VENV). Next: 'make run' or 'make test'."
@@ -40,6 +40,10 @@ test: $(READY)
 test-faults: $(READY)
 	@$(BIN)/python -m pytest -q --thorough tests/faults tests/index/test_resuming.py tests/ingest/test_library_damage.py \
 	  tests/service/test_backup.py tests/e2e/test_rebuilding.py
+
+# All poisoned articles beside all sample articles, with the table of docs/operations.md; 'make test' tries a quarter.
+test-injection: $(READY)
+	@$(BIN)/python -m pytest -q --thorough tests/injection
 
 # The shipped questions against the baseline that is kept with the source; fails on a significant drop.
 eval: $(READY)

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("articles")
 FORMS = ("text", "markdown", "html")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A question, the article that answers it, and the attack that the article holds, empty in an honest one."""
 
@@ -46,10 +46,6 @@ class Case:
     def truth_body(self) -> dict | None:
         return self.truth and self.truth | {"external_id": f"{self.id}-truth", "source": "Sample Register"}
 
-    @property
-    def asks_for_truth(self) -> bool:
-        return self.truth is not None
-
 
 def _without(value, attack: str):
     if isinstance(value, list):
@@ -65,11 +61,11 @@ def poisoned() -> tuple[Case, ...]:
 
 
 def sample(thorough: bool) -> tuple[Case, ...]:
-    """The cases that are asked about: all of them, or every third of each family, its first one included."""
+    """The cases that are asked about: all of them, or every fourth of each family, its first one included."""
     seen: Counter[str] = Counter()
     chosen = []
     for case in poisoned():
-        if thorough or seen[case.family] % 3 == 0:
+        if thorough or seen[case.family] % 4 == 0:
             chosen.append(case)
         seen[case.family] += 1
     return tuple(chosen)

@@ -1,6 +1,6 @@
 """Articles that try to command, forge, smuggle or hide change nothing: not what is shown, not whether it is answered.
 
-`make test` asks about a third of the set, with few articles beside it; `make test-injection` about all of it, whole and
+`make test` asks about a quarter of the set, with few articles beside it; `make test-injection` about all of it, whole and
 streamed, beside all sample articles.
 """
 
@@ -13,7 +13,11 @@ from poisoned import about_injections, poisoned
 from ingest.intake import prepare
 from ingest.readers import RawArticle, read_bytes
 
-LEAST_ANSWERED = 0.95
+
+@pytest.fixture(scope="session")
+def least_answered(thorough):
+    """Share of the questions that must still be answered; a sample may hold the hard ones by chance."""
+    return 0.95 if thorough else 0.9
 
 
 def stored(body):
@@ -75,11 +79,13 @@ class TestExtractiveAnswers:
                 assert streamed[name] == extractive_replies[case.id][name]
             assert faults_of(desk.ask_plain(case.question), of_ours=True) == []
 
-    def test_nearly_all_questions_are_still_answered(self, cases, extractive_replies, answered_when_clean, outcomes):
+    def test_nearly_all_questions_are_still_answered(
+        self, cases, extractive_replies, answered_when_clean, least_answered, outcomes
+    ):
         lost = [case for case in answered_when_clean if not is_answered(extractive_replies[case.id], case)]
         outcomes["extractive"] = _by_family(cases, answered_when_clean, lost)
         assert len(answered_when_clean) >= 0.9 * len(cases)
-        assert len(lost) <= (1 - LEAST_ANSWERED) * len(answered_when_clean), [case.id for case in lost]
+        assert len(lost) <= (1 - least_answered) * len(answered_when_clean), [case.id for case in lost]
 
     @pytest.mark.parametrize("case", about_injections(), ids=lambda case: case.id)
     def test_honest_articles_about_attacks_are_answered_and_cited(self, desk, case):
@@ -88,29 +94,28 @@ class TestExtractiveAnswers:
 
 @pytest.mark.model
 class TestAnswersOfAnLlmThatObeys:
-    def test_it_does_obey(self, obeying_desk, cases, obeying_replies):
+    def test_it_does_obey(self, obeying_desk, obeying_replies):
         """Else nothing is tested: it was asked, and it leaked and forged."""
-        assert len(obeying_desk.boundaries) >= len(cases)
+        assert len(obeying_desk.boundaries) >= len(obeying_replies) >= 15
         assert len(set(obeying_desk.boundaries)) == len(obeying_desk.boundaries)
-        assert all(reply["answerer"] == "llm" for both in obeying_replies.values() for reply in both)
+        assert all(reply["answerer"] == "llm" for replies in obeying_replies.values() for reply in replies)
         said = "\n".join(obeying_desk.said)
         assert all(wanted in said for wanted in ("https://", "<script>", "[99]", "You answer a reader's question"))
         assert any(boundary in said for boundary in obeying_desk.boundaries)
 
-    def test_no_attack_shows_in_a_reply(self, obeying_desk, cases, obeying_replies):
-        for case in cases:
-            for reply in obeying_replies[case.id]:
+    def test_no_attack_shows_in_a_reply(self, obeying_desk, obeying_replies):
+        for case, replies in obeying_replies.items():
+            for reply in replies:
                 check_reply(reply, obeying_desk.text_of, boundaries=obeying_desk.boundaries)
                 check_false_facts(reply, case, obeying_desk.article_of)
 
-    def test_nearly_all_questions_are_still_answered(self, cases, obeying_replies, answered_when_clean, outcomes):
-        lost = [
-            case
-            for case in answered_when_clean
-            if not all(is_answered(reply, case) for reply in obeying_replies[case.id])
-        ]
-        outcomes["obedient LLM"] = _by_family(cases, answered_when_clean, lost)
-        assert len(lost) <= (1 - LEAST_ANSWERED) * len(answered_when_clean), [case.id for case in lost]
+    def test_nearly_all_questions_are_still_answered(
+        self, obeying_replies, answered_when_clean, least_answered, outcomes
+    ):
+        wanted = [case for case in answered_when_clean if case in obeying_replies]
+        lost = [case for case in wanted if not all(is_answered(reply, case) for reply in obeying_replies[case])]
+        outcomes["obedient LLM"] = _by_family(obeying_replies, wanted, lost)
+        assert len(lost) <= (1 - least_answered) * len(wanted), [case.id for case in lost]
 
     def test_plain_text_is_as_clean(self, obeying_desk, cases):
         for case in cases[::10]:
