@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from service.answering.wording import BREAK, Content, Token, Wording, folded, tokens_of
 
-MOST_STEPS = 2_000
+MOST_STEPS = 300
 """Steps in laying a claim's words over those of a sentence; more come only of words that are repeated many times."""
 
 MOST_LEFT_OUT = 3
