@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.lexical import STOP_WORDS
+from service.answering.persons import ROLES, TITLES
 
 Kind = Literal["person", "place", "thing"]
 
-_TITLES = (
-    "mr|mrs|ms|dr|prof|professor|sir|dame|king|queen|prince|princess|president|prime minister|minister|mayor|governor|"
-    "senator|chancellor|premier|captain|chief|judge|justice|councillor|keeper|director|chair|pope|bishop|general|"
-    "secretary|ambassador|detective|inspector|astronomer|economist|coach"
-)
 _THING_WORDS = frozenset(
     "bridge bank company alliance council union party hospital station agency ministry museum festival river institute "
     "university group committee court commission office club rovers athletic co-operative inc ltd limited act "
@@ -25,10 +21,16 @@ _THING_WORDS = frozenset(
     "foundation".split()
 )
 _PLACE_WORDS = frozenset(
-    "island coast bay harbour harbor port street road square lake mount mountain valley hill park pier".split()
+    "island isle coast bay harbour harbor port street road square lake mount mountain valley hill park pier".split()
 )
+_PLACES_OF_KIND = _PLACE_WORDS | frozenset("town city village country region district county state capital".split())
+_SPEAKS = re.compile(r"\s+(?:said|says|told|announced|wants|plans|argued|warned|promised|resigned|died)\b")
+_LOOKED_BACK = 40
+"""Characters before a name that tell its kind."""
+
 _IN = re.compile(r"\b(?:in|at|near|from|to|of|for|on|across|around|between|and|outside)\s+(?:the\s+)?$", re.IGNORECASE)
-_TITLED = re.compile(rf"\b(?:{_TITLES})\.?\s+$", re.IGNORECASE)
+_WITHIN = re.compile(r"\b(?:in|at)\s+$", re.IGNORECASE)
+_TITLED = re.compile(rf"\b(?:{TITLES})\.?\s+$", re.IGNORECASE)
 _CALENDAR = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday".split()
@@ -38,6 +40,7 @@ _FIRST_PARTS = frozenset("st new north south east west san los".split())
 _PART = r"(?:(?:Mr|Mrs|Ms|Dr|Prof|St|Gen|Sen|Rep|Gov|Sgt|[A-Z])\.|[A-Z][\w’'&-]*(?:\.[A-Z]\b\.?)*)"
 _RUN = re.compile(rf"\b{_PART}(?:\s+(?:(?:of|de|van|von|al|bin)\s+(?:the\s+)?)?{_PART})*")
 _ACTS = re.compile(r"\b(?:did|does|will|has|can|could|would|should)\s+$", re.IGNORECASE)
+_QUOTED = re.compile(r"[,.]?[\"”’»]")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:“\"(]\s*|\n)$")
 
 
@@ -50,64 +53,66 @@ class Mention:
     start: int
 
 
-def mentions(text: str) -> list[Mention]:
-    """Give the names of a text in their order, each once; months and weekdays are none."""
-    found: dict[str, Mention] = {}
+def mentions(text: str, *, repeated: bool = False) -> list[Mention]:
+    """Give the names of a text in their order, each once, or `repeated`; months and weekdays are none."""
+    found: dict[str | int, Mention] = {}
     for match in _RUN.finditer(text):
-        words, start = _trimmed(
-            match.group(), match.start(), begins=bool(_SENTENCE_START.search(text[: match.start()]))
-        )
-        if words and words.casefold() not in found:
-            found[words.casefold()] = Mention(words, _kind(words, text[:start]), start)
+        words, start = _trimmed(match.group(), match.start(), begins=_begins(text, match))
+        key = start if repeated else words.casefold()
+        if words and key not in found:
+            end = start + len(words)
+            kind = _kind(words, text[max(start - _LOOKED_BACK, 0) : start], text[end : end + 2])
+            found[key] = Mention(words, kind, start)
     return list(found.values())
+
+
+def is_place_word(word: str) -> bool:
+    """Tell whether a lower-case noun is a place to be in."""
+    return word in _PLACES_OF_KIND
+
+
+def _begins(text: str, run: re.Match[str]) -> bool:
+    """Tell whether a run may be large only because it begins a sentence."""
+    before = text[max(run.start() - 3, 0) : run.start()]
+    return _SENTENCE_START.search(before) is not None and not _SPEAKS.match(text, run.end())
+
+
+def _is_opening(word: str) -> bool:
+    return word.casefold().strip(".’'") in STOP_WORDS | _CALENDAR | _ASKING
 
 
 def _trimmed(run: str, start: int, *, begins: bool) -> tuple[str, int]:
     """Take off what is written large only because it begins a sentence, and what is of the calendar."""
     words = run.split()
-    while words and (words[0].casefold().strip(".’'") in STOP_WORDS | _CALENDAR or _is_asking(words[0])):
+    while words and (_is_opening(words[0])):
         start += len(words[0]) + 1
         words.pop(0)
         begins = False
     while words and words[-1].casefold() in _CALENDAR:
+        words.pop()
+    if words and words[-1] in {"No.", "No", "Nos"}:  # of a number
         words.pop()
     if begins and len(words) == 1 and not words[0].isupper():
         return "", start
     return re.sub(r"[’']s$", "", " ".join(words)).rstrip("."), start
 
 
-def _is_asking(word: str) -> bool:
-    return word.casefold() in {
-        "is",
-        "are",
-        "was",
-        "were",
-        "did",
-        "does",
-        "do",
-        "has",
-        "have",
-        "had",
-        "can",
-        "could",
-        "will",
-    }
-
-
-def _kind(words: str, before: str) -> Kind:
+def _kind(words: str, before: str, after: str) -> Kind:
     parts = [part.casefold().strip(".") for part in words.split()]
-    if parts[0] in _TITLES.split("|") or _TITLED.search(before):
+    if parts[0] in ROLES or _TITLED.search(before):
         return "person"
     if len(parts) == 1 and _ACTS.search(before):  # "where did Carney go"
         return "person"
+    if before.endswith(('"', "“", "‘", "«")) and _QUOTED.match(after):  # a title
+        return "thing"
     if any(part in _THING_WORDS for part in parts):
         return "thing"
     if any(part in _PLACE_WORDS for part in parts):
         return "place"
     if re.search(r"\bthe\s+$", before, re.IGNORECASE):
         return "thing"
-    if _IN.search(before) and (
-        len(parts) == 1 or parts[0] in {"st", "new", "north", "south", "east", "west", "san", "los"}
-    ):
+    if _WITHIN.search(before):
+        return "place"
+    if _IN.search(before) and (len(parts) == 1 or parts[0] in _FIRST_PARTS):
         return "place"
     return "person" if len(parts) in (2, 3) else "thing"

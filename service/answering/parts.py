@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from index.lexical import terms
-from service.answering.question import same_question
+from service.answering.ellipsis import same_question
 
 MOST_PARTS = 4
 """A question with more is asked as a whole: it is no list of questions but something that only looks like one."""

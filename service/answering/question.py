@@ -1,8 +1,8 @@
 """From a message in a conversation to a question that stands alone, by rules over words; English only.
 
-What a message leaves unsaid is in the question before it and in the answer to that: the person that "she" is, the place
-that is "there", the subject of "and how much?". Names are put in where they are sure; what the last question was about
-is named behind ("… (about: …)"), for the search and for the reader to see.
+What a message leaves unsaid is in the question before it and in the answer to that. A pronoun becomes the name that it
+stands for (`pronouns.py`), a message that says only what is new becomes the question before with that in it
+(`ellipsis.py`). Where neither is sure, the user's words stay and what the talk is about is named behind them.
 """
 
 from __future__ import annotations
@@ -10,58 +10,59 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from index.lexical import STOP_WORDS, terms
-from service.answering.mentions import Mention, mentions
+from index.lexical import terms
+from service.answering.ellipsis import asked_again
+from service.answering.mentions import mentions
+from service.answering.phrases import Phrase, as_known, phrases
+from service.answering.pronouns import leans, with_names
 from service.answering.reply import Turn
+from service.answering.scene import Scene
 
-LOOKED_BACK = 8
+LOOKED_BACK = 12
 """Turns of a conversation that a message may lean on."""
 
-LONGEST_TURN_CHARS = 600
+LONGEST_TURN_CHARS = 800
 """Of an earlier turn, no more is read."""
 
-MOST_SUBJECTS = 6
-"""Words and names of the last question that are named behind a message that leans on it."""
+LONGEST_LEANING_CHARS = 400
+"""A longer message says by itself what it asks."""
 
-_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.IGNORECASE)
-_THING = re.compile(
-    r"\b(?:it|its|this|they|them|their|theirs|these|those|one|ones)\b"
-    # Not "the cactus that stands".
-    r"|(?:^|\b(?:do|does|did|about|of|for|to|with|by|is|was|after|before|on|in|why|how|like) )that\b",
-    re.IGNORECASE,
-)
-_THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were|be|been|any|anything|anyone)\b)", re.IGNORECASE)
-_BACK = re.compile(
-    r"\b(?:then|former|latter|same|that (?:day|year|time)|both|else|other|another|afterwards|instead)\b", re.IGNORECASE
-)
-_GOES_ON = re.compile(r"^\s*(?:and|but|so|also|or|ok|okay)\b[\s,:]*", re.IGNORECASE)
-_WHAT_ABOUT = re.compile(r"\s*(?:and |but |so )?(?:(?:what|how) about|and)\s+(?P<what>.+?)\s*\?*\s*$", re.IGNORECASE)
-_ASKS = re.compile(
-    r"\b(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|has|have|can|could|will|would|"
-    r"should|may)\b",
-    re.IGNORECASE,
-)
-_WHO = re.compile(
-    r"\bwho(?:m|se)?\b|\b(?:which|what) (?:\w+ )?(?:person|lawyer|minister|president|leader|mayor|director|scientist|"
-    r"professor|economist|actor|author|singer|player|coach|governor|judge|official|man|woman)\b",
-    re.IGNORECASE,
-)
-_ORDINAL = re.compile(r"\b(?:first|second|third|fourth|fifth|last|next|previous|earlier|later|other)\b", re.IGNORECASE)
-_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
-_MONTH = re.compile(r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b")
-_DEFINITE = re.compile(r"\bthe (?!(?:us|u\.s|uk|eu|united)\b)[a-z]", re.IGNORECASE)
+LONGEST_TOPIC_WORDS = 12
+
+_GOES_ON = re.compile(r"\s*(?:and|but|so|also|or|ok|okay|well)\b[\s,:]*", re.IGNORECASE)
 _SMALL_TALK = re.compile(
-    r"\W*(?:thanks?|thank you|ok(?:ay)?|hi|hello|hey|great|good|bye|please|sorry|yes|no)\b[\W\w]{0,20}$",
+    r"\W*(?:thanks?|thank you|ok(?:ay)?|hi|hello|hey|great|good|nice|perfect|bye|please|sorry|yes|no|cool|i see)\b"
+    r"[^?]{0,40}$",
     re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"\b(?:tell me|say|give me|explain|elaborate|go on|continue)\b.{0,30}\b(?:more|further|details?|on)\b"
+    r"|^\W*(?:more|details?|explain|elaborate|go on|continue|why not|what happened(?: \w+)?)\W*$",
+    re.IGNORECASE,
+)
+_DEFINITION = re.compile(
+    r"\W*(?:what (?:is|are|was|were) (?:an? |[a-z-]+\W*$)|what does \w+ mean|(?:what is|who is) meant by)",
+    re.IGNORECASE,
+)
+_DIRECT = re.compile(r"\W*how (?:do|can|should|often should) (?:i|you|we|one)\b", re.IGNORECASE)
+_SOMEBODY = re.compile(
+    r"\b(?:anyone|anybody|anything|someone|somebody|people|everyone|nobody|victims?|those)\b.*", re.IGNORECASE
+)
+_PAST = re.compile(r"\b(?:was|were|did|had|\w+ed)\b", re.IGNORECASE)
+# There is only one of it, whatever one talks about.
+_ONLY_ONE = frozenset(
+    "weather sun moon earth world internet news time future past universe economy sea sky government eu us uk un "
+    "difference best largest biggest highest longest".split()
 )
 _MARK = re.compile(r"\s*\[\d+\]")
-_ABOUT = re.compile(r" \(about: (?P<subjects>[^()]*)\)$")
+_LAST_MARK = re.compile(r"\s*\W*$")
+_LETTER = re.compile(r"[^\W\d_]")
 _EMPTY = frozenset(
-    "tell name list please many much long say said says happened happen did does people thing things get got "
-    "give gave take "
-    "took make made go goes went come comes came ask asks asked mean means know".split()
+    terms(
+        "tell name list please many much long say said says happened happen did does people thing things get got give "
+        "gave take took made make go goes went come comes came ask asks asked mean means know exactly"
+    )
 )
-_WORD = re.compile(r"[^\W_][\w’'.-]*[^\W_]|[^\W_]")
 
 
 def stand_alone(message: str, history: Sequence[Turn]) -> str:
@@ -72,115 +73,107 @@ def stand_alone(message: str, history: Sequence[Turn]) -> str:
         history: The turns before it, oldest first.
 
     Returns:
-        The message as it is, stripped, if it leans on nothing or there is nothing to lean on; else its words with the
-        names that they stand for, and what the last question was about.
+        The message as it is, stripped, if it leans on nothing or there is nothing to lean on; else a question that
+        says by itself what is asked.
     """
     message = message.strip()
-    before, answer = "", ""
+    if not history or not may_lean(message):
+        return message
+    scene = _scene(history)
+    return _resolved(message, scene)[0] if scene is not None else message
+
+
+def may_lean(message: str) -> bool:
+    """Tell whether a message may lean on what was said before."""
+    if len(message) > LONGEST_LEANING_CHARS or not re.search(r"[^\W_]", message):
+        return False
+    if _SMALL_TALK.match(message):
+        return False
+    return leans(message) or bool(_GOES_ON.match(message)) or bool(_MORE.search(message)) or _says_little(message)
+
+
+def _scene(history: Sequence[Turn]) -> Scene | None:
+    """Go through the turns, oldest first, each message resolved by those before it."""
+    scene: Scene | None = None
+    before: Scene | None = None
     for turn in history[-LOOKED_BACK:]:
         content = _MARK.sub("", turn.content.strip()[:LONGEST_TURN_CHARS])
         if turn.role == "assistant":
-            answer = content
+            if scene is not None and content:
+                scene = Scene.of(scene.question, content, before, scene.kept)
         elif content and not _SMALL_TALK.match(content):
-            before, answer = _resolved(content, before, answer), ""
-    return _resolved(message, before, answer)
+            before = scene
+            question, kept = _resolved(content, scene) if scene and may_lean(content) else (content, ())
+            scene = Scene.of(question, "", before, kept)
+    return scene
 
 
-def _resolved(message: str, before: str, answer: str) -> str:
-    """Resolve a message by the question before it, which stands alone, and the answer to that."""
-    if not before or not leans(message):
-        return message
-    if changed := same_question(message, before):
-        return changed
-    asked = mentions(before)
-    told = mentions(answer)
-    # Who was asked for is in the answer; else who the question was about is meant.
-    people, places = (told, asked) if _WHO.search(before) else (asked, told), (asked, told)
-    words = _with_names(_GOES_ON.sub("", message, count=1), _first(people, "person"), _first(places, "place"))
-    words = words[:1].upper() + words[1:]
-    subjects = _subjects(before, asked, told, words)
-    return f"{words} (about: {', '.join(subjects)})" if subjects else words
+def _resolved(message: str, scene: Scene) -> tuple[str, tuple[str, ...]]:
+    """Give the question that a message asks, and what was put in for its pronouns."""
+    if changed := asked_again(message, scene):
+        return changed, ()
+    goes_on = _GOES_ON.match(message)
+    words = message[goes_on.end() :] if goes_on else message
+    if not _LETTER.search(words):
+        words = message
+    named = with_names(words, scene)
+    words = named.words
+    if words != message:
+        words = words[:1].upper() + words[1:]
+    if named.used:  # what the answer named is to be seen with what was asked
+        more = not any(one in scene.asked for one in named.used)
+    else:
+        more = _says_little(words) or (goes_on is not None and _adds_little(words))
+    kept = tuple(as_known(one).words for one in named.used)
+    if named.open or more or _MORE.search(words):
+        topic = _topic(scene, words)
+        if topic:
+            end = _LAST_MARK.search(words)
+            place = end.start() if end else len(words)
+            return f"{words[:place]} (about {topic}){words[place:].strip()}", kept
+    return words, kept
 
 
-def leans(message: str) -> bool:
-    """Tell whether a message leans on what was said before."""
-    if _SMALL_TALK.match(message):
-        return False
-    if any(pattern.search(message) for pattern in (_PERSON, _THING, _THERE, _BACK)) or _GOES_ON.match(message):
-        # Somebody it names itself may be whom it means.
-        return not (mentions(message) and not _GOES_ON.match(message) and not _PERSON.search(message))
-    if mentions(message):
+def _says_little(message: str) -> bool:
+    """Tell a question that names nothing by which it could be searched: "How many people had applied for the post?"."""
+    if mentions(message) or _DEFINITION.match(message) or _DIRECT.match(message):
         return False
     content = [term for term in terms(message) if term not in _EMPTY]
-    return len(content) <= 2 or (len(content) <= 5 and bool(_DEFINITE.search(message)))
-
-
-def same_question(message: str, before: str) -> str | None:
-    """Ask the question before again of something else ("And in Orlo?", "What about 2024?", "Which on the second?")."""
-    before = _ABOUT.sub("", before)
-    found = _WHAT_ABOUT.match(message)
-    what = found["what"] if found and not _ASKS.search(found["what"]) else None
-    for pattern in (_YEAR, _MONTH):
-        if what and (new := pattern.search(what)) and pattern.search(before):
-            return pattern.sub(new.group(), before, count=1)
-    ordinal = _ORDINAL.search(what or message)
-    if ordinal and _ORDINAL.search(before) and len(terms(message)) <= 3:
-        return _ORDINAL.sub(ordinal.group().lower(), before, count=1)
-    if what and (named := mentions(f"of {what}")):
-        old = next((one for one in mentions(before) if one.kind == named[0].kind), None)
-        if old is not None:
-            return before.replace(old.words, named[0].words, 1)
-    return None
-
-
-def _with_names(words: str, person: Mention | None, place: Mention | None) -> str:
-    """Put in a name for the first pronoun of each kind that stands for one."""
-    if person is not None and (pronoun := _PERSON.search(words)):
-        name = person.words
-        if pronoun.group().casefold() in {"his", "hers"} or _owns(words, pronoun):
-            name += "’" if name.endswith("s") else "’s"
-        words = words[: pronoun.start()] + name + words[pronoun.end() :]
-    if place is not None and (there := _THERE.search(words)):
-        words = words[: there.start()] + f"in {place.words}" + words[there.end() :]
-    return words
-
-
-def _owns(words: str, pronoun: re.Match[str]) -> bool:
-    """Tell "her post" from "met her"."""
-    following = _WORD.match(words, pronoun.end() + 1)
-    return pronoun.group().casefold() == "her" and following is not None and following.group() not in STOP_WORDS
-
-
-def _first(found: Sequence[Sequence[Mention]], kind: str) -> Mention | None:
-    return next((one for some in found for one in some if one.kind == kind), None)
-
-
-def _subjects(before: str, asked: Sequence[Mention], told: Sequence[Mention], words: str) -> list[str]:
-    """Give what the question before was about, in its order, and the first thing that its answer names."""
-    held = set(terms(words))
-    earlier = _ABOUT.search(before)
-    plain = _ABOUT.sub("", before)
-    found = [one.words for one in asked if one.words in plain]
-    rest = plain
-    for name in found:
-        rest = rest.replace(name, " ")
-    found += [word for word in _WORD.findall(rest) if _is_content(word)]
-    found.sort(key=lambda one: plain.find(one))
-    if earlier:
-        found += earlier["subjects"].split(", ")
-    # A thing that the answer names is often what "it" is.
-    found += [one.words for one in told if one.kind == "thing"][:1]
-    kept: list[str] = []
-    for one in found:
-        stems = set(terms(one))
-        if stems and not stems <= held:
-            held |= stems
-            kept.append(one)
-    return kept[:MOST_SUBJECTS]
-
-
-def _is_content(word: str) -> bool:
-    if _MONTH.fullmatch(word):  # May, too
+    if len(content) <= 1 or _MORE.search(message):
         return True
-    plain = word.casefold()
-    return plain not in STOP_WORDS and plain not in _EMPTY and not _ASKS.fullmatch(plain) and bool(terms(word))
+    if len(content) <= 4 and _SOMEBODY.search(message) and _PAST.search(message):
+        return True
+    return len(content) <= 5 and any(_is_known_before(one) for one in phrases(message))
+
+
+def _adds_little(message: str) -> bool:
+    content = [term for term in terms(message) if term not in _EMPTY]
+    named = {term for one in mentions(message) for term in terms(one.words)}
+    return len([term for term in content if term not in named]) <= (0 if named else 3)
+
+
+def _is_known_before(one: Phrase) -> bool:
+    """Tell a phrase like "the post", which nothing in it tells apart from others."""
+    words = one.words.casefold().split()
+    return words[0] == "the" and 2 <= len(words) <= 3 and not set(words) & _ONLY_ONE
+
+
+def _topic(scene: Scene, words: str) -> str:
+    """Give what the talk is about, as far as it is not in the words already."""
+    said = set(terms(words))
+    found: list[str] = []
+    outer = [one for one in scene.asked if not one.inner]
+    ranked = sorted(outer, key=lambda one: not one.named) + [one for _, one in scene.ranked(lambda one: one.proper)]
+    for one in ranked:
+        own = set(terms(one.words))
+        if not own or own <= said or len(one.words.split()) > LONGEST_TOPIC_WORDS:
+            continue
+        found.append(as_known(one).words.replace("(", "").replace(")", ""))
+        said |= own
+        if one.named:
+            break
+        if len(found) == 2:
+            break
+    if found:
+        return ", ".join(found)
+    return scene.plain_question.rstrip(" ?!.").replace("(", "").replace(")", "")

@@ -17,61 +17,6 @@ def talk(*contents):
 
 
 BRIDGE = talk("Who designed the Quillon Bridge?", "It was designed by the engineer Mirela Tosk in 1961. [1]")
-VISIT = talk("Where did Ines Roth go in May 2024?", "Mayor Ines Roth went to Orlo and met Pavel Ilic. [1]")
-RATE = talk("What was the key rate of the Bank of Kaldria in May 2024?", "It was 4.25 percent. [1]")
-FERRY = talk("When does the night ferry to Tarn Island start?", "It starts on 4 May. [1]")
-PRIZE = talk("Who won the main prize of the film festival in Hestenby?", "The Golden Buoy went to Lior Maddock. [1]")
-
-
-@pytest.mark.parametrize(
-    ("history", "message", "question"),
-    [
-        # Persons: whom the answer names if that was asked for, else whom the question is about.
-        (BRIDGE, "When was she born?", "When was Mirela Tosk born? (about: designed, Quillon Bridge)"),
-        (BRIDGE, "What was her first work?", "What was Mirela Tosk’s first work? (about: designed, Quillon Bridge)"),
-        (BRIDGE, "And who paid her?", "Who paid Mirela Tosk? (about: designed, Quillon Bridge)"),
-        (VISIT, "Whom did she meet there?", "Whom did Ines Roth meet in Orlo? (about: May, 2024)"),
-        (PRIZE, "And how old is he?", "How old is Lior Maddock? (about: won, main, prize, film, festival, Hestenby)"),
-        # Things, by what the last question was about.
-        (BRIDGE, "How long is it?", "How long is it? (about: designed, Quillon Bridge)"),
-        (BRIDGE, "And what did it cost?", "What did it cost? (about: designed, Quillon Bridge)"),
-        (FERRY, "what does the cheapest ticket cost", "What does the cheapest ticket cost (about: night, ferry, Tarn Island, start)"),
-        (FERRY, "Why?", "Why? (about: night, ferry, Tarn Island, start)"),
-        (FERRY, "How many people?", "How many people? (about: night, ferry, Tarn Island, start)"),
-        (PRIZE, "How much comes with it?", "How much comes with it? (about: won, main, prize, film, festival, Hestenby)"),
-        # The same question again, of something else.
-        (RATE, "And in June?", "What was the key rate of the Bank of Kaldria in June 2024?"),
-        (RATE, "What about 2025?", "What was the key rate of the Bank of Kaldria in May 2025?"),
-        (talk("Who is the mayor of Orlo?", "Ines Roth. [1]"), "And of Tamsel?", "Who is the mayor of Tamsel?"),
-        (talk("Who spoke on the first day?", "Ilic. [1]"), "and on the second one?", "Who spoke on the second day?"),
-    ],
-)  # fmt: skip
-def test_a_message_that_leans_back_becomes_a_question_that_stands(history, message, question):
-    assert stand_alone(message, history) == question
-
-
-def test_a_chain_goes_back_to_the_question_that_stands():
-    history = [*FERRY, *talk("And what does it cost?", "12 crowns. [1]", "Thanks!", "You are welcome.")]
-    assert stand_alone("For children, too?", history).endswith("(about: cost, night, ferry, Tarn Island, start)")
-    turned = [*BRIDGE, *talk("Where was she born?", "In Orlo. [1]")]
-    assert stand_alone("When did she move there?", turned).startswith("When did Mirela Tosk move in Orlo")
-
-
-@pytest.mark.parametrize(
-    ("message", "history"),
-    [
-        ("Which company repaired the Orvalt stadium roof in June?", BRIDGE),
-        ("Who is the mayor of Paris?", FERRY),
-        ("Is there a ferry to Sennet Bay in winter?", BRIDGE),
-        ("how often should i water a cactus that stands indoors", BRIDGE),
-        ("Thanks, that helps!", BRIDGE),
-        ("And what does it cost?", []),
-        ("And what does it cost?", BRIDGE[1:]),
-        ("And what does it cost?", talk("Thanks!", "You are welcome.")),
-    ],
-)
-def test_a_message_that_stands_or_has_nothing_to_lean_on_is_searched_as_it_is(message, history):
-    assert stand_alone(f"  {message} ", history) == message
 
 
 def test_marks_of_an_answer_are_not_taken_for_its_words():
@@ -83,6 +28,7 @@ def test_marks_of_an_answer_are_not_taken_for_its_words():
 def test_no_conversation_breaks_the_rules_and_no_word_is_lost(message, contents):
     found = stand_alone(message, talk(*contents))
     assert found == message.strip() or len(found) <= len(message) + 5 * 300 + 50
+    assert message.strip() == "" or found
 
 
 @pytest.mark.parametrize("filling", ["and ", "A", "she ", "the first of the ", "(about: ", "Dr. ", "’s of the "])
