@@ -15,7 +15,7 @@ from index.lexical import STOP_WORDS
 from service.answering.mentions import Kind, Mention, is_place_word, mentions
 from service.answering.persons import is_person_word
 
-MOST_PHRASES = 40
+MOST_PHRASES = 24
 """Of a text with more, the first."""
 
 _LONGEST_RUN = 6
@@ -116,6 +116,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+        self._words = [word.casefold() for word, _, _ in self._tokens]
         self._names: dict[int, Mention] = {name.start: name for name in mentions(text, repeated=True)}
         self._places = {start: place for place, (_, start, _) in enumerate(self._tokens)}
         self._names = {start: name for start, name in self._names.items() if start in self._places}
@@ -291,7 +292,7 @@ class _Reader:
         return bool(word) and word[0].isalnum() and word not in _STOPS and not _DAY_OR_MONTH.match(word)
 
     def _plain(self, at: int) -> str:
-        return self._tokens[at][0].casefold() if 0 <= at < len(self._tokens) else ""
+        return self._words[at] if 0 <= at < len(self._words) else ""
 
     def _before(self, at: int) -> str:
         return self._plain(at - 1) if at else ""

@@ -18,11 +18,12 @@ from service.answering.pronouns import leans, with_names
 from service.answering.reply import Turn
 from service.answering.scene import Scene
 
-LOOKED_BACK = 12
+LOOKED_BACK = 10
 """Turns of a conversation that a message may lean on."""
 
-LONGEST_TURN_CHARS = 800
-"""Of an earlier turn, no more is read."""
+LONGEST_TURN_CHARS = 600
+LONGEST_OLD_TURN_CHARS = 240
+"""Of an earlier turn, no more is read: of the last answer the first figure, of those before the second."""
 
 LONGEST_LEANING_CHARS = 400
 """A longer message says by itself what it asks."""
@@ -95,17 +96,27 @@ def may_lean(message: str) -> bool:
 def _scene(history: Sequence[Turn]) -> Scene | None:
     """Go through the turns, oldest first, each message resolved by those before it."""
     scene: Scene | None = None
-    before: Scene | None = None
-    for turn in history[-LOOKED_BACK:]:
-        content = _MARK.sub("", turn.content.strip()[:LONGEST_TURN_CHARS])
+    turns = _since_it_stood(history[-LOOKED_BACK:])
+    for number, turn in enumerate(turns, start=1):
+        longest = LONGEST_TURN_CHARS if turn.role == "user" or number == len(turns) else LONGEST_OLD_TURN_CHARS
+        content = _MARK.sub("", turn.content.strip()[:longest])
         if turn.role == "assistant":
             if scene is not None and content:
-                scene = Scene.of(scene.question, content, before, scene.kept)
+                scene = scene.answered(content)
         elif content and not _SMALL_TALK.match(content):
-            before = scene
             question, kept = _resolved(content, scene) if scene and may_lean(content) else (content, ())
-            scene = Scene.of(question, "", before, kept)
+            scene = Scene.of(question, "", scene, kept)
     return scene
+
+
+def _since_it_stood(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Leave out what was before the last two questions that lean on nothing."""
+    stood = [
+        number
+        for number, turn in enumerate(turns)
+        if turn.role == "user" and not _SMALL_TALK.match(turn.content) and not may_lean(turn.content.strip())
+    ]
+    return turns[stood[-2] :] if len(stood) > 1 else turns
 
 
 def _resolved(message: str, scene: Scene) -> tuple[str, tuple[str, ...]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from service.answering.mentions import Kind
 from service.answering.persons import Gender, gender_of, is_person_word
@@ -70,6 +70,12 @@ class Scene:
         earlier = (*before.told, *before.asked, *before.earlier)[:MOST_EARLIER] if before else ()
         return cls(question, answer, tuple(asked), tuple(told), earlier, pair, kept)
 
+    def answered(self, answer: str) -> Scene:
+        """Give the scene once its question is answered."""
+        told = tuple(phrases(answer))
+        found = pairs(answer, told)
+        return replace(self, answer=answer, told=told, pair=found[0] if found else self.pair)
+
     @property
     def plain_question(self) -> str:
         """The question without what was named behind it."""
@@ -94,25 +100,33 @@ class Scene:
 
     def ranked(self, fits: Callable[[Phrase], bool]) -> list[tuple[float, Phrase]]:
         """Give the phrases that fit and what each is worth, the best first; of equal ones those of the question."""
+        asked = [one for one in self.asked if fits(one)]
+        told = [one for one in self.told if fits(one)]
         topic = _ABOUT.search(self.question)
         behind = topic.start() if topic else len(self.question)
         found: list[tuple[float, Phrase]] = []
-        for one in self.asked:
+        for one in asked:
             worth = _ASKED + (_TOPIC if one.start >= behind else 0) + (0 if one.definite else _INDEFINITE)
             found.append((worth + (_KEPT if one.words in self.kept else 0) + _common(one), one))
-        outer = [one for one in self.told if not one.inner]
-        answers = [one for one in outer if one.kind == self.wanted and fits(one)]
+        wanted = self.wanted
+        outer = [one for one in told if not one.inner]
+        answers = [one for one in outer if one.kind == wanted]
         # "Silas Penhale, an attendant at …" and "an attendant, Silas Penhale" are both of him.
         answering = next((one for one in answers if one.proper), next(iter(answers), None))
-        first = next(iter(outer), None)
-        heads = {one.head for one in self.asked}
-        what = _WHAT.match(self.question) is not None
-        new = next((one for one in outer if what and one.head not in heads and not one.many and fits(one)), None)
-        for one in self.told:
+        first = next((one for one in self.told if not one.inner), None)
+        new = self._new(outer)
+        for one in told:
             worth = _TOLD + (_NEW if one is new else 0) + (_FIRST_TOLD if one is first else 0)
             found.append((worth + (_WANTED if one is answering else 0) + _common(one), one))
-        found += [(_common(one), one) for one in self.earlier]
-        return sorted(((worth, one) for worth, one in found if fits(one)), key=lambda scored: -scored[0])
+        found += [(_common(one), one) for one in self.earlier if fits(one)]
+        return sorted(found, key=lambda scored: -scored[0])
+
+    def _new(self, told: Sequence[Phrase]) -> Phrase | None:
+        """Give the first thing of an answer to "What did they build?" that the question does not name."""
+        if not _WHAT.match(self.question):
+            return None
+        heads = {one.head for one in self.asked}
+        return next((one for one in told if one.head not in heads and not one.many), None)
 
     def spoken_and_other(self) -> tuple[Phrase, Phrase] | None:
         """Give which of the last two that were named side by side the question is about, and the other."""
