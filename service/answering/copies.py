@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from index.generation import Generation
-from index.searcher import SearchResult
+from index.searcher import Hit, SearchResult
 from ingest.article import ArticleId, Span
 from ingest.likeness import COUNTERPART, Statement, folded
 from service.answering.evidence import Evidence, quotable
@@ -46,6 +46,24 @@ def one_of_each_copy(ranked: Sequence[Evidence], result: SearchResult, generatio
             held = dict.fromkeys((*before.also_in, evidence.article.id, *evidence.also_in))
             by_words[key] = replace(before, also_in=tuple(held.keys() - {before.article.id}))
     return [replace(evidence, also_in=tuple(sorted(evidence.also_in))) for evidence in by_words.values()]
+
+
+def standing(hits: Sequence[Hit], result: SearchResult, generation: Generation) -> list[Hit]:
+    """Leave out the hits of articles that were corrected by one that may be used.
+
+    Args:
+        hits: Of the search, or of another one with the same filters.
+        result: The search.
+        generation: The generation that was searched.
+    """
+    copies, admitted = generation.copies, result.admitted
+
+    def stands(row: int) -> bool:
+        group = copies.group(row)
+        usable = [other for other in group if admitted is None or admitted[other]] if len(group) > 1 else []
+        return not copies.corrected(row, usable)
+
+    return [hit for hit in hits if stands(hit.article_row)]
 
 
 class _Quoting:

@@ -16,6 +16,7 @@ from index.lexical import terms
 from index.searcher import SearchResult
 from service.answering.answer import Answer
 from service.answering.composition import Draft, Piece, abstain, say
+from service.answering.copies import standing
 from service.answering.evidence import quotable
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.prompting import Prompt, write_prompt
@@ -117,7 +118,7 @@ class LlmAnswerer:
         def instead() -> Answer:
             return self._extractive.answer(question, result, generation, parts=parts, max_citations=max_citations)
 
-        hits = [*result.hits, *(hit for part in parts for hit in part.result.hits)]
+        hits = standing([*result.hits, *(hit for part in parts for hit in part.result.hits)], result, generation)
         prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
         if not prompt.passages:
             return self._without(instead, "llm_context_tokens leaves no room for a passage beside this question")

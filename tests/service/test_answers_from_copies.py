@@ -7,6 +7,7 @@ import pytest
 from index.searcher import Filters
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
+from service.answering.copies import standing
 
 pytestmark = pytest.mark.model
 
@@ -128,6 +129,17 @@ def test_copies_do_not_fill_the_hits(corrected):
     assert "wire-correction" in found
     everything = corrected.assistant.search("new boiler of the Tarvik paper mill", top_k=50).result.hits
     assert {"wire", "herald", "echo", "wire-correction"} <= {hit.article.external_id for hit in everything}
+
+
+def test_a_reader_of_passages_gets_none_of_what_was_corrected_while_the_correction_may_be_used(corrected):
+    question = "How much does the new boiler of the Tarvik paper mill cost?"
+    found = corrected.assistant.find(question)
+    assert {"wire", "herald", "echo"} & {hit.article.external_id for hit in found.result.hits}
+    standing_hits = standing(found.result.hits, found.result, found.generation)
+    assert "wire-correction" in {hit.article.external_id for hit in standing_hits}
+    assert not any("54 million" in hit.text for hit in standing_hits)
+    earlier = corrected.assistant.find(question, as_of=CORRECTION_EVE)
+    assert any("54 million" in hit.text for hit in standing(earlier.result.hits, earlier.result, earlier.generation))
 
 
 def test_a_quote_is_the_words_of_the_article_that_it_names(corrected):
