@@ -270,3 +270,17 @@ def test_ordinary_sentences_are_quotable(words):
 
 def test_the_same_question_gets_the_same_answer(ask):
     assert ask("How high is the tower?") == ask("How high is the tower?")
+
+
+def test_a_sentence_that_an_article_repeats_is_one_piece_of_evidence(tmp_path, embedder):
+    flood = "The toll of Wexcombe is a secret. " * 40
+    article = prepare(RawArticle(text=f"{flood}\n\nThe toll of Wexcombe is 3 crowns.", title="Toll", external_id="t"))
+    catalog = Catalog(tmp_path)
+    Builder(catalog, embedder, ChunkingSettings(120, 30)).build(GivenArticles([article]))
+    generation = catalog.open_newest_good(Generation.open).value
+    question = "What is the toll of Wexcombe?"
+    found = gather(Question.read(question, generation), Searcher(generation, embedder).search(question), generation)
+    assert sorted(evidence.quote for evidence in found) == [
+        "The toll of Wexcombe is 3 crowns.",
+        "The toll of Wexcombe is a secret.",
+    ]

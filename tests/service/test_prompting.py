@@ -100,6 +100,10 @@ def read(pieces):
         ("Dr. Osei of the U.S. came. [1]", [("Dr. Osei of the U.S. came.", (1,))]),
         ("<think>Which one? [9]</think>He came. [1]", [("He came.", (1,))]),
         ("<think>never ends", []),
+        (
+            "He read [the plan](https://x.example/a) at hall .example. [1]",
+            [("He read the plan at hall .example.", (1,))],
+        ),
         ("It fell to 4.25 percent. [1]", [("It fell to 4.25 percent.", (1,))]),
         ("NO ANSWER", [("NO ANSWER", ())]),
         ("", []),
