@@ -23,7 +23,8 @@ from ingest.cleaning import CLEANING_VERSION
 from ingest.library import ArticleLibrary
 from service.answering.abstention import load_abstention_model
 from service.answering.extractive import ExtractiveAnswerer
-from service.assistant import Assistant
+from service.answering.question import stand_alone
+from service.assistant import Assistant, Rewrite
 from service.building import Cancelled, OnPlan, OnProgress, RunBuild
 from service.builds import BuildJobs, InProcess, Launch
 from service.conversations import CONVERSATIONS_FILE, ConversationStore
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LIBRARY_FILE = "library.sqlite"
+
+REWRITE_SECONDS = 5.0
+REWRITE_SHARE = 0.2
+"""What an LLM has to say what a follow-up means: so long at most, and at most this share of the time for its answer."""
 
 LLM_SHARE = 0.8
 """An LLM may take at most this share of the time that a request to the server has."""
@@ -113,7 +118,22 @@ def open_assistant(
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
     model = open_llm(settings, seconds=llm_seconds)
     llm = _llm_answerer(model, settings, extractive, embedder) if model is not None else None
-    return live, Assistant(live, extractive, passages=settings.answer_passages, llm=llm, answerer=settings.answerer)
+    return live, Assistant(
+        live,
+        extractive,
+        passages=settings.answer_passages,
+        llm=llm,
+        answerer=settings.answerer,
+        rewrite=_rewriter(settings, llm_seconds) if llm is not None else stand_alone,
+    )
+
+
+def _rewriter(settings: Settings, seconds: float | None) -> Rewrite:
+    from service.answering.rewriting import Rewriter
+
+    within = min(REWRITE_SECONDS, REWRITE_SHARE * (seconds or settings.llm_timeout_seconds))
+    model = open_llm(settings, seconds=within)
+    return Rewriter(model).stand_alone if model is not None else stand_alone
 
 
 def _llm_answerer(

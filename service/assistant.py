@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from service.answering.llm import LlmAnswerer
 
 
+Rewrite = Callable[[str, Sequence[Turn]], str]
+"""Makes a message with the turns before it a question that stands alone."""
+
+
 class AnswererUnavailable(ServiceError):
     """The answerer that was asked for is not set up."""
 
@@ -55,12 +59,14 @@ class Assistant:
         passages: int = 12,
         llm: LlmAnswerer | None = None,
         answerer: AnswererName = "extractive",
+        rewrite: Rewrite = stand_alone,
     ) -> None:
         self._live = live
         self._passages = passages
         self._extractive = extractive
         self._llm = llm
         self._answerer = answerer
+        self._rewrite = rewrite
 
     def answerer(self, wanted: AnswererName | None = None) -> AnswererName:
         """Say who answers a request that names an answerer, or none.
@@ -96,6 +102,7 @@ class Assistant:
         as_of: date | None = None,
         filters: Filters | None = None,
         mode: Mode = "hybrid",
+        answerer: AnswererName | None = None,
     ) -> Found:
         """Find what an answer to a message may draw on: the first half of `ask`, whose arguments it takes.
 
@@ -105,14 +112,16 @@ class Assistant:
             as_of: Search as on this day.
             filters: Which articles may be found.
             mode: Both sides fused, as for an answer, or one alone.
+            answerer: Who will answer; an LLM also says what a message means that leans on those before it.
 
         Raises:
             NoGeneration: There is no index yet.
+            AnswererUnavailable: `answerer` is not set up.
         """
         until = _until(filters or Filters(), as_of)
-        question = stand_alone(message, history)
-        # What a message leans on is no part of what it asks.
-        parts = parts_of(question) if question == message.strip() else ()
+        rewrite = self._rewrite if self.answerer(answerer) == "llm" else stand_alone
+        question = rewrite(message, history)
+        parts = parts_of(question)
         searcher = self._live.searcher()
         started = time.perf_counter()
 
@@ -202,7 +211,7 @@ class Assistant:
             AnswererUnavailable, LlmDown, Cancelled: As `answer`.
         """
         name = self.answerer(answerer)  # before anything is searched
-        found = self.find(message, history=history, as_of=as_of, filters=filters)
+        found = self.find(message, history=history, as_of=as_of, filters=filters, answerer=name)
         return self.answer(found, answerer=name, max_citations=max_citations, cancelled=cancelled)
 
 

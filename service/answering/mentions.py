@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,7 @@ _ASKING = frozenset("is are was were did does do has have had can could will wou
 _FIRST_PARTS = frozenset("st new north south east west san los".split())
 _PART = r"(?:(?:Mr|Mrs|Ms|Dr|Prof|St|Gen|Sen|Rep|Gov|Sgt|[A-Z])\.|[A-Z][\w’'&-]*(?:\.[A-Z]\b\.?)*)"
 _RUN = re.compile(rf"\b{_PART}(?:\s+(?:(?:of|de|van|von|al|bin)\s+(?:the\s+)?)?{_PART})*")
+_SOMEBODY_OF = re.compile(r"(?P<who>\S+ \S+(?: \S+)?) of (?:the )?")
 _ACTS = re.compile(r"\b(?:did|does|will|has|can|could|would|should)\s+$", re.IGNORECASE)
 _QUOTED = re.compile(r"[,.]?[\"”’»]")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:“\"(]\s*|\n)$")
@@ -56,8 +58,8 @@ class Mention:
 def mentions(text: str, *, repeated: bool = False) -> list[Mention]:
     """Give the names of a text in their order, each once, or `repeated`; months and weekdays are none."""
     found: dict[str | int, Mention] = {}
-    for match in _RUN.finditer(text):
-        words, start = _trimmed(match.group(), match.start(), begins=_begins(text, match))
+    for first, last in _runs(text):
+        words, start = _trimmed(text[first:last], first, begins=_begins(text, first, last))
         key = start if repeated else words.casefold()
         if words and key not in found:
             end = start + len(words)
@@ -71,10 +73,20 @@ def is_place_word(word: str) -> bool:
     return word in _PLACES_OF_KIND
 
 
-def _begins(text: str, run: re.Match[str]) -> bool:
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    """Give where words with capitals stand together; "Ines Roth of Orlo" are two, "Bank of Kaldria" is one."""
+    for match in _RUN.finditer(text):
+        owner = _SOMEBODY_OF.match(match.group())
+        if owner and not any(part in _THING_WORDS | _PLACE_WORDS for part in owner["who"].casefold().split()):
+            yield match.start(), match.start() + owner.end("who")
+            yield match.start() + owner.end(), match.end()
+        else:
+            yield match.span()
+
+
+def _begins(text: str, first: int, last: int) -> bool:
     """Tell whether a run may be large only because it begins a sentence."""
-    before = text[max(run.start() - 3, 0) : run.start()]
-    return _SENTENCE_START.search(before) is not None and not _SPEAKS.match(text, run.end())
+    return _SENTENCE_START.search(text[max(first - 3, 0) : first]) is not None and not _SPEAKS.match(text, last)
 
 
 def _is_opening(word: str) -> bool:

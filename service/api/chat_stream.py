@@ -73,6 +73,7 @@ async def stream_chat(body: ChatRequest, turns: Sequence[Turn], state: ApiState,
         history=turns,
         as_of=body.as_of,
         filters=body.filters.to_filters() if body.filters else None,
+        answerer=body.answerer,
     )
     return EventStream(_events(body, found, state, request_id))
 
