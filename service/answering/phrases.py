@@ -41,7 +41,7 @@ _STOPS = (
 _VERBS = frozenset(
     word + ending
     for word in (
-        "accept act agree allow announce appear apply approve ask attend ban become begin believe belong bring "
+        "bid accept act agree allow announce appear apply approve ask attend ban become begin believe belong bring "
         "build buy call cancel carry cause change charge claim close come complain consider contain continue cost "
         "create cross cut deal decide deliver demand deny depend describe do earn employ end enter exist expect "
         "expire explain fail fall find finish follow fund gain get give go govern grow happen have help hire hold "
@@ -144,6 +144,8 @@ class _Reader:
             return self._noun_phrase(at, at + 1) or at
         if is_plural(word) and self._is_content(at) and self._before(at) in _BEFORE_PLURALS and word not in _VERBS:
             return self._noun_phrase(at, at) or at
+        if self._before(at) in {"", ".", "!", "?"} and self._is_content(at) and is_plural(self._plain(at + 1)):
+            return self._noun_phrase(at, at) or at  # "Train drivers voted"
         return at
 
     def _noun_phrase(self, first: int, at: int) -> int:
@@ -267,7 +269,9 @@ class _Reader:
         # "does the ticket cost", "the fund opens", "works" and "fund" are nouns in "is the director of works a fund".
         if self._waits_for_verb(begin, at):
             return not word.endswith("s")
-        return word.endswith("s") and not self._has_auxiliary(at)
+        if self._has_auxiliary(at):
+            return False
+        return word.endswith("s") or is_plural(self._plain(at - 1))  # "the fund opens", "the companies bid"
 
     def _waits_for_verb(self, begin: int, at: int) -> bool:
         """Tell whether a phrase stands right after "does", "can", "did", with no verb in between."""
@@ -324,5 +328,5 @@ def pairs(text: str, found: Sequence[Phrase]) -> list[tuple[Phrase, Phrase]]:
     return [
         (one, other)
         for one, other in pairwise(outer)
-        if one.kind == other.kind and re.fullmatch(r"\s+(?:and|or|nor)\s+(?:the\s+)?", text[one.end : other.start])
+        if one.kind == other.kind and re.fullmatch(r"[.,]?\s+(?:and|or|nor)\s+(?:the\s+)?", text[one.end : other.start])
     ]

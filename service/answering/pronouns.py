@@ -305,7 +305,7 @@ def possessive(words: str) -> str:
 
 def _can_be_they(one: Phrase) -> bool:
     """Tell whether "they" can be said of it: several, or a company, a party, a team."""
-    return one.many or (one.kind == "thing" and one.named and not one.inner and not is_plural(one.head))
+    return one.many or (one.kind == "thing" and one.proper and not one.inner and not is_plural(one.head))
 
 
 def _is_somewhere(one: Phrase) -> bool:

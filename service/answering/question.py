@@ -185,6 +185,6 @@ def _topic(scene: Scene, words: str) -> str:
             break
         if len(found) == 2:
             break
-    if found:
+    if found or scene.asked or scene.told:
         return ", ".join(found)
     return scene.plain_question.rstrip(" ?!.").replace("(", "").replace(")", "")

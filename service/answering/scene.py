@@ -64,15 +64,15 @@ class Scene:
     @classmethod
     def of(cls, question: str, answer: str, before: Scene | None = None, kept: tuple[str, ...] = ()) -> Scene:
         """Make the scene after a question and its answer, and after the scene before them."""
-        asked, told = phrases(question), phrases(answer)
+        asked, told = _with_surnames(phrases(question), phrases(answer))
         found = [*pairs(answer, told), *pairs(question, asked)]
         pair = found[0] if found else before.pair if before else None
         earlier = (*before.told, *before.asked, *before.earlier)[:MOST_EARLIER] if before else ()
-        return cls(question, answer, tuple(asked), tuple(told), earlier, pair, kept)
+        return cls(question, answer, asked, told, earlier, pair, kept)
 
     def answered(self, answer: str) -> Scene:
         """Give the scene once its question is answered."""
-        told = tuple(phrases(answer))
+        told = _with_surnames(self.asked, phrases(answer))[1]
         found = pairs(answer, told)
         return replace(self, answer=answer, told=told, pair=found[0] if found else self.pair)
 
@@ -126,7 +126,8 @@ class Scene:
         if not _WHAT.match(self.question):
             return None
         heads = {one.head for one in self.asked}
-        return next((one for one in told if one.head not in heads and not one.many), None)
+        # "The ship costs …" speaks of what was asked about.
+        return next((one for one in told if one.head not in heads and not one.many and not one.definite), None)
 
     def spoken_and_other(self) -> tuple[Phrase, Phrase] | None:
         """Give which of the last two that were named side by side the question is about, and the other."""
@@ -158,8 +159,21 @@ class Scene:
         asked = re.search(r"\b(?:when|what year|which year|what day)\b", self.question, re.IGNORECASE)
         for text in (self.answer, self.question) if asked else (self.question, self.answer):
             if found := DATE.search(text):
-                return found.group()
+                return found.group().rstrip(".")
         return None
+
+
+def _with_surnames(asked: Sequence[Phrase], told: Sequence[Phrase]) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
+    """Know "Penn" for a person where "Isaura Penn" is one."""
+    people = {
+        one.head: one.words for one in (*told, *asked) if one.proper and one.kind == "person" and " " in one.words
+    }
+
+    def known(one: Phrase) -> Phrase:
+        alone = one.proper and one.head in people and one.words.casefold() == one.head
+        return replace(one, kind="person", words=people[one.head]) if alone else one
+
+    return tuple(known(one) for one in asked), tuple(known(one) for one in told)
 
 
 def _common(one: Phrase) -> float:

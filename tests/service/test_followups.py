@@ -25,6 +25,11 @@ TALKS = talk("Who attended the talks in Hestenby?", "Isaura Penn and Joss Harkaw
 SPEECH = talk("Who spoke on the first day?", "Pavel Ilic spoke. [1]")
 FUND = talk("Is there any public help after Storm Odran?", "A relief fund of 12 million crowns opens on March 1. [1]")
 TOWN = talk("In which town was the ship built?", "The ship was built in Tarn Skerry. [1]")
+SHIP = talk(
+    "What does the Maid of Hallow cost?", "The ship costs 34 million, of which the Transport Ministry pays 12. [1]"
+)
+STRIKE = talk("Tell me about the strike at Kaldrail", "Train drivers voted for a strike on 3 April. [1]")
+BIDDERS = talk("Which two companies bid for it?", "Northmoor Dredging Ltd. and Tidemarrow Inc. bid for it. [1]")
 
 CASES = {
     "persons": [
@@ -44,6 +49,8 @@ CASES = {
         (BRIDGE, "And what did it cost?", ["What did the Quillon Bridge cost"], [" it "]),
         (FERRY, "How long does the trip take, and what is its fare?", ["its fare"], []),
         (FERRY, "Can I bring my bike on it?", ["my bike", "the night ferry to Tarn Island"], [" it"]),
+        (SHIP, "How many cars can it carry?", ["can the Maid of Hallow carry"], ["Ministry"]),
+        (STRIKE, "How long did it last?", ["How long did the strike at Kaldrail last"], []),
         (FUND, "How much can a family get from it?", ["a family", "the relief fund of 12 million crowns"], [" it?"]),
         (YARD, "When will it be ready?", ["the new ferry to Hallow Isle"], [" it "]),
         (CLOSURE, "Who owns that bridge?", ["Who owns", "bridge"], ["that"]),
@@ -53,6 +60,8 @@ CASES = {
         (FISHERS, "What compensation are they being offered?", ["What compensation are the fishermen in Port Callis being offered"], []),
         (FISHERS, "How many boats do their families own?", ["their families own (about the fishermen in Port Callis)"], []),
         (talk("What does Kaldrail Ltd. plan?", "Kaldrail Ltd. plans night trains. [1]"), "Do they plan new stations?", ["Kaldrail Ltd"], ["they"]),
+        (STRIKE, "What do they demand?", ["What do train drivers demand", "the strike at Kaldrail"], []),
+        (BIDDERS, "When do they start?", ["When do the two companies start"], []),
         (talk("Which ministers resigned?", "Two ministers resigned on Monday. [1]"), "Why did those ministers resign?", ["ministers resign"], []),
     ],
     "places and times": [
@@ -60,12 +69,14 @@ CASES = {
         (VISIT, "When did she move there?", ["Ines Roth move to Orlo"], ["there"]),
         (talk("What happened at Hallow Isle?", "A fire broke out. [1]"), "Was anyone there hurt?", ["Hallow Isle"], ["there"]),
         (CLOSURE, "What has changed since then?", ["since 18 March 2025"], ["then"]),
+        (STRIKE, "Is there a new contract since then?", ["since 3 April?"], ["then"]),
         (CLOSURE, "Who was mayor that year?", ["in 2025"], ["that year"]),
         (CLOSURE, "Which other bridges were closed on the same day?", ["on 18 March 2025"], ["same day"]),
     ],
     "of two": [
         (RIVALS, "Is the former a teacher?", ["Is Aldous Renck a teacher"], ["former"]),
         (RIVALS, "What does the latter want?", ["What does Wilma Ostler want"], ["latter"]),
+        (BIDDERS, "What did the former offer?", ["What did Northmoor Dredging Ltd offer"], ["former"]),
         ([*RIVALS, *talk("How old is Aldous Renck?", "He is 61. [1]")], "And the other one?", ["Wilma Ostler"], ["Renck"]),
     ],
     "the question again": [
