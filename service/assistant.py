@@ -12,6 +12,7 @@ from index.generation import Generation
 from index.searcher import Filters, Mode, SearchResult
 from service.answering.answer import AnswererName
 from service.answering.composition import Piece
+from service.answering.days import Period, publication_period
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.parts import parts_of
 from service.answering.question import stand_alone
@@ -118,10 +119,10 @@ class Assistant:
             NoGeneration: There is no index yet.
             AnswererUnavailable: `answerer` is not set up.
         """
-        until = _until(filters or Filters(), as_of)
         rewrite = self._rewrite if self.answerer(answerer) == "llm" else stand_alone
         question = rewrite(message, history)
         parts = parts_of(question)
+        until = _within(_until(filters or Filters(), as_of), publication_period(question, as_of=as_of))
         searcher = self._live.searcher()
         started = time.perf_counter()
 
@@ -221,6 +222,15 @@ def _until(filters: Filters, as_of: date | None) -> Filters:
         return filters
     latest = min(as_of, filters.published_to or as_of)
     return Filters(filters.published_from, latest, filters.sources, filters.article_ids)
+
+
+def _within(filters: Filters, period: Period | None) -> Filters:
+    """Leave out what was not published in a period that the question names ("articles published in March 2025")."""
+    if period is None:
+        return filters
+    earliest = max((day for day in (filters.published_from, period.first) if day is not None), default=None)
+    latest = min((day for day in (filters.published_to, period.last) if day is not None), default=None)
+    return Filters(earliest, latest, filters.sources, filters.article_ids)
 
 
 def _ms_since(started: float) -> float:

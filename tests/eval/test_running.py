@@ -103,7 +103,7 @@ def test_a_real_run_reads_as_it_was_written(asked, tmp_path):
 
 def test_a_question_brings_its_own_history_and_day(asked):
     follow_up, on_a_day = by_id(asked)["c001"], by_id(asked)["c002"]
-    assert follow_up.answer.searched == "Where did it get wet? (about: library, Tamsel, closed)"
+    assert follow_up.answer.searched == "Where did the library of Tamsel get wet?"
     assert [turn.content for turn in follow_up.history] == [
         "Until when is the library of Tamsel closed?",
         "Until September.",

@@ -108,6 +108,21 @@ def test_a_conversation_continues_with_what_was_asked(client):
     assert found["title"] == "Who directs the library of Tamsel?"
 
 
+def test_only_articles_of_a_period_that_the_question_names_are_used(client):
+    asked = "What do articles published {} say about a bridge, a library or a telescope?"
+
+    def cited(when, **fields):
+        reply = ask(client, asked.format(when), **fields)
+        return {citation["published_at"] for citation in reply["citations"] + reply["nearest"]}
+
+    assert cited("in March 2025") == {"2025-03-04"}
+    assert cited("before March 2025") == {"2025-01-20"}
+    assert cited("last month", as_of="2025-02-10") == {"2025-01-20"}
+    assert cited("in 2024") == set()
+    assert cited("before March 2025", filters={"published_from": "2025-02-01"}) == set()
+    assert cited("last month") >= {"2025-03-04", "2025-01-20"}  # nobody said as of when, so it bounds nothing
+
+
 def test_a_given_history_is_used_and_nothing_is_stored(client):
     before = client.get("/v1/conversations").json()["data"]
     history = [
