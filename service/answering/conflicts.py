@@ -42,7 +42,7 @@ DAY_SHARE = 0.8
 """A day is disputed by another only if its sentence holds as many words of the question, but for a fifth."""
 
 SAME_NEWS_DAYS = 7
-"""Articles on a change to a value are about the same change if they were published within a week."""
+"""Values of their day ("now", "raised to") are of the same day if the articles were published within a week."""
 
 MOST_POSITIONS = 4
 
@@ -55,6 +55,10 @@ _DISPUTES = re.compile(
 _CHANGES_TO = re.compile(
     r"\b(?:rais|ris|rose|lower|cut|increas|decreas|reduc|fell|fall|drop|climb|grew|grow|shrank|shrink|lift|went|chang)\w*\b"
     r".{0,80}?\b(?:to|by)\s$",
+    re.IGNORECASE,
+)
+_OF_ITS_DAY = re.compile(
+    r"\b(?:now|currently|at present|latest|recent(?:ly)?|so far|to date|as of|st(?:ands?|ood) at|record (?:high|low))\b",
     re.IGNORECASE,
 )
 _MOVES = re.compile(
@@ -197,8 +201,8 @@ class _Judging:
         years = [years_of(sentence) for sentence in sentences]
         if all(years) and not years[0] & years[1]:
             return True
-        changes = any(
-            _CHANGES_TO.search(one.evidence.quote[: one.value.start]) is not None for one in (self._answer, claim)
+        changes = any(_OF_ITS_DAY.search(sentence) for sentence in sentences) or any(
+            _CHANGES_TO.search(claim.evidence.quote[: claim.value.start]) for claim in (self._answer, claim)
         )
         days = (one.article.published_at, other.article.published_at)
         if not changes or days[0] is None or days[1] is None:

@@ -180,6 +180,19 @@ ALIKE = {
             "Lindau Rovers won for the first time. The new coach of Lindau Rovers, Siw Dahl, was pleased with her team.",
         ),
     ),
+    "a price that moves": (
+        "How much does a litre of heating oil cost in Harlund?",
+        (
+            "2026-01-05",
+            "Heating oil dearer in Harlund",
+            "Households in Harlund pay more for heating oil. A litre of heating oil now costs 14 crowns in Harlund, according to dealers.",
+        ),
+        (
+            "2026-03-20",
+            "Heating oil in Harlund",
+            "Dealers in Harlund raise their price again. A litre of heating oil now costs 17 crowns in Harlund, according to dealers.",
+        ),
+    ),
     "other units": (
         "How long is the pier of Graum?",
         (
