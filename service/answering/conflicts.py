@@ -58,7 +58,7 @@ _CHANGES_TO = re.compile(
     re.IGNORECASE,
 )
 _OF_ITS_DAY = re.compile(
-    r"\b(?:now|currently|at present|latest|recent(?:ly)?|so far|to date|as of|st(?:ands?|ood) at|record (?:high|low))\b",
+    r"\b(?:now|current(?:ly)?|at present|latest|recent(?:ly)?|so far|to date|as of|st(?:ands?|ood) at|record high)\b",
     re.IGNORECASE,
 )
 _MOVES = re.compile(
