@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from index.lexical import terms
-from service.answering.ellipsis import same_question
+from service.answering.question import stand_alone
+from service.answering.reply import Turn
 
 MOST_PARTS = 4
 """A question with more is asked as a whole: it is no list of questions but something that only looks like one."""
@@ -31,8 +32,8 @@ _ENOUGH_TERMS = 3
 class Part:
     """One of the things that a question asks: its own words, and the text by which it is searched and judged.
 
-    What a part leaves unsaid ("and who paid for it") is in the parts before: `search` adds the names in them, or, where
-    the part says next to nothing, the whole question.
+    What a part leaves unsaid ("and who paid for it") is in the parts before: `search` puts it in, and adds the names in
+    them, or, where the part says next to nothing, the whole question.
     """
 
     words: str
@@ -50,13 +51,12 @@ def parts_of(question: str) -> tuple[Part, ...]:
         return ()
     parts = [Part(words[0], f"{words[0]}?")]
     for number, own in enumerate(words[1:], start=1):
-        if changed := same_question(own, words[0]):  # "Which went in May, and which in June?"
-            parts.append(Part(own, f"{changed}?"))
-            continue
-        names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in own]
+        # "And when will it open?" leans on the first part as a message leans on the one before it.
+        search = stand_alone(f"{own}?", [Turn("user", f"{words[0]}?")])
+        names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in search]
         if names:
-            search = f"{own}? {' '.join(dict.fromkeys(names))}"
-        else:
-            search = f"{own}?" if len(terms(own)) >= _ENOUGH_TERMS else f"{own}? {question.strip()}"
+            search += f" {' '.join(dict.fromkeys(names))}"
+        elif search == f"{own}?" and len(terms(own)) < _ENOUGH_TERMS:
+            search += f" {question.strip()}"
         parts.append(Part(own, search))
     return tuple(parts)
