@@ -60,7 +60,7 @@ class Choice:
 
 
 def choose_kind(rows: int, exact_rows: int = EXACT_ROWS) -> Choice:
-    """Say which kind of index is made for so many vectors; docs/measurements.md has the figures behind it."""
+    """Say which kind of index is made for so many vectors, and why."""
     if rows <= exact_rows:
         return Choice("flat", 0, f"{rows} vectors, at most {exact_rows}: every search looks at all of them, exactly")
     lists = max(1, min(int(4 * rows**0.5), rows // _FEWEST_IN_A_LIST))
