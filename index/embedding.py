@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Vectors = NDArray[np.float32]
+_Model = TypeVar("_Model")
 
 SHIPPED_MODEL = "all-MiniLM-L6-v2"
 SHIPPED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -247,13 +248,21 @@ def quiet_offline() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library does not annotate it
 
 
-def _load(folder: Path) -> SentenceTransformer:
-    quiet_offline()
+def load_safely(make: Callable[..., _Model], folder: Path, *, kind: str) -> _Model:
+    """Load a model of sentence-transformers from a folder, on the CPU: safetensors only, no code and no network.
+
+    Args:
+        make: The class of the model.
+        folder: The model's folder, which `check_folder` has passed.
+        kind: What the model is to people: "embedding model" or "reranker".
+
+    Raises:
+        ModelRefused: It cannot be loaded.
+    """
     from safetensors import SafetensorError
-    from sentence_transformers import SentenceTransformer
 
     try:
-        return SentenceTransformer(
+        return make(
             str(folder),
             device="cpu",
             trust_remote_code=False,
@@ -261,4 +270,11 @@ def _load(folder: Path) -> SentenceTransformer:
             model_kwargs={"use_safetensors": True},
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelRefused(f"the embedding model in {folder} cannot be loaded: {error}") from error
+        raise ModelRefused(f"the {kind} in {folder} cannot be loaded: {error}") from error
+
+
+def _load(folder: Path) -> SentenceTransformer:
+    quiet_offline()
+    from sentence_transformers import SentenceTransformer
+
+    return load_safely(SentenceTransformer, folder, kind="embedding model")

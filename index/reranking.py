@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.embedding import ModelRefused, check_folder, quiet_offline
+from index.embedding import ModelRefused, check_folder, load_safely, quiet_offline
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -58,19 +58,9 @@ def load_reranker(model: str) -> CrossEncoderReranker:
     folder = Path(model)
     check_folder(folder, kind="reranker", name=model)
     quiet_offline()
-    from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
 
-    try:
-        loaded = CrossEncoder(
-            str(folder),
-            device="cpu",
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True},
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelRefused(f"the reranker in {folder} cannot be loaded: {error}") from error
+    loaded = load_safely(CrossEncoder, folder, kind="reranker")
     if loaded.num_labels != 1:
         raise ModelRefused(f"the reranker in {folder} gives {loaded.num_labels} scores for a pair; expected one")
     return CrossEncoderReranker(loaded)

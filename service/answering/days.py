@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_MONTH = "|".join([*_MONTHS, *(name.lower() for name in _MONTHS if name != "May")])  # "may" is another word
+from service.answering.months import MONTHS, PLAIN_MONTH
+
 _YEAR = r"(?:1[5-9]|20)\d\d"
-_DAY = rf"\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?(?:{_MONTH})\b(?:,? {_YEAR}\b)?"
-_DATE = rf"(?:{_DAY}|(?:{_MONTH})\b(?: \d{{1,2}}(?:st|nd|rd|th)?\b(?!:|\d))?(?:,? (?:of )?{_YEAR}\b)?|{_YEAR}\b)"
+_DAY = rf"\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?(?:{PLAIN_MONTH})\b(?:,? {_YEAR}\b)?"
+_DATE = rf"(?:{_DAY}|(?:{PLAIN_MONTH})\b(?: \d{{1,2}}(?:st|nd|rd|th)?\b(?!:|\d))?(?:,? (?:of )?{_YEAR}\b)?|{_YEAR}\b)"
 _AGO = (
     r"today|yesterday|(?:this|last|past) (?:week|month|year)"
     r"|(?:the )?(?:last|past) (?P<count>\d{1,3}|two|three|four|five|six|seven|ten) (?P<unit>day|week|month|year)s"
-    rf"|last (?P<month>{_MONTH})\b"
+    rf"|last (?P<month>{PLAIN_MONTH})\b"
 )
 _PERIOD = re.compile(
     rf"(?:\b(?i:between|from) (?:the )?(?P<first>{_DATE}) (?:and|to|until|till) (?:the )?(?P<last>{_DATE}))"
@@ -98,7 +98,7 @@ def _named(words: str, as_of: date | None) -> Period | None:
     """Read a day, a month or a year."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", words):
         return _days(*(int(part) for part in words.split("-")))
-    month = next((number for number, name in enumerate(_MONTHS, 1) if name.casefold() in words.casefold()), None)
+    month = next((number for number, name in enumerate(MONTHS, 1) if name.casefold() in words.casefold()), None)
     year_found = re.search(_YEAR + r"\b", words)
     day_found = re.search(r"\b\d{1,2}(?!\d)", words)
     if month is None:
@@ -129,7 +129,7 @@ def _before(match: re.Match[str], as_of: date) -> Period | None:
             count = _COUNTS.get(match["count"]) or int(match["count"])
             return Period(_back(as_of, count, match["unit"]), as_of)
         if match["month"]:
-            month = [name.casefold() for name in _MONTHS].index(match["month"].casefold()) + 1
+            month = [name.casefold() for name in MONTHS].index(match["month"].casefold()) + 1
             return _days(as_of.year - (month >= as_of.month), month, None)
         if words in {"today", "yesterday"}:
             day = as_of - timedelta(days=words == "yesterday")

@@ -13,10 +13,6 @@ from service.answering.scene import DATE, Scene
 _ASKS = "|".join(sorted(ASKING_WORDS))
 _HELPS = "|".join(sorted(AUXILIARIES))
 _LEAD = re.compile(r"\W*(?:(?:and|but|so|or|ok(?:ay)?|well|then)\b[\s,:]*)*(?:(?:what|how) about\b\s*)?", re.IGNORECASE)
-# "… and which in June?"
-_ASKED_AGAIN = re.compile(
-    r"(?:which|who|what|when|where|how (?:many|much))(?: one)?\s(?=(?:in|on|at|for|from|to|of)\s)", re.I
-)
 _BARE = re.compile(
     r"(?P<asks>(?:(?:since|until|till|by|from|at|for|in|on|to|with|of|under|against) )?"
     r"(?:why not|why|when|where|how (?:long|often|far|soon)|how|whom|who))"
@@ -61,13 +57,6 @@ def asked_again(message: str, scene: Scene) -> str | None:
     body = _LEAD.sub("", message, count=1)
     led = body != message
     return _else(body, scene) or _bare(body, scene) or _changed(body, scene, led=led)
-
-
-def same_question(message: str, before: str) -> str | None:
-    """Ask a question again of something else ("and which in June?"); None if the message asks something of its own."""
-    body = _LEAD.sub("", message, count=1)
-    asked = _ASKED_AGAIN.match(body)
-    return _changed(body[asked.end() :], Scene.of(before, ""), led=True, known=True) if asked else None
 
 
 def _else(body: str, scene: Scene) -> str | None:
@@ -126,7 +115,7 @@ def _first_told(scene: Scene) -> str | None:
     return None
 
 
-def _changed(body: str, scene: Scene, *, led: bool, known: bool = False) -> str | None:
+def _changed(body: str, scene: Scene, *, led: bool) -> str | None:
     """Put the new part into the place of the old one of its kind, or behind."""
     part = _LAST_MARK.sub("", body).removesuffix(", too").removesuffix(" too").strip()
     question = scene.plain_question.strip()
@@ -142,7 +131,7 @@ def _changed(body: str, scene: Scene, *, led: bool, known: bool = False) -> str 
         _date_for_date(part, question)
         or _ordinal_for_ordinal(part, question, scene)
         or (_in_its_place(found, question, scene) if found else _name_for_name(part, question, scene, led=led))
-        or (_behind(part, question) if not known and (found or _WHEN.fullmatch(part)) else None)
+        or (_behind(part, question) if found or _WHEN.fullmatch(part) else None)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from index.lexical import terms
+from service.answering.months import MONTHS, WEEKDAYS
 
 Kind = Literal["word", "number", "prep", "not", "modal", "who", "join", "pronoun", "be", "break", "other"]
 
@@ -18,12 +19,12 @@ SMALL = {word: number for number, word in enumerate(_SMALL_WORDS)} | {
 }
 LARGE = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 
-MONTHS = (
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug "
-    "sep sept oct nov dec".split()
+TIMES = frozenset(
+    (
+        *(name.casefold() for name in (*MONTHS, *WEEKDAYS)),
+        *"jan feb mar apr jun jul aug sep sept oct nov dec".split(),
+    )
 )
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-TIMES = frozenset((*MONTHS, *_DAYS))
 _PREPOSITIONS = (
     "in on at of by for from to with without against before after above below under over until till since between into "
     "onto through during despite within per except than as because although though when while so if unless via among "

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from service.answering.months import MONTH_OR_SHORT, WEEKDAY
+
 Expectation = Literal[
     "person",
     "time",
@@ -26,11 +28,6 @@ Expectation = Literal[
     "any",
 ]
 
-_MONTHS = (
-    "january|february|march|april|may|june|july|august|september|october|november|december|"
-    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
-)
-_WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _COUNTS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
     "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?|millions?|"
@@ -81,7 +78,7 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
 _ASKS_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _ASKS)
 
 _TIME = (
-    rf"\b(?:{_MONTHS})\b\.?(?: \d{{1,2}}\b)?|\b(?:{_WEEKDAYS})\b|\b(?:1[0-9]|20)\d\ds?\b|"
+    rf"\b(?:{MONTH_OR_SHORT})\b\.?(?: \d{{1,2}}\b)?|\b(?:{WEEKDAY})\b|\b(?:1[0-9]|20)\d\ds?\b|"
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b(?:today|tomorrow|yesterday|tonight|noon|midnight)\b"
 )
 _TIME_PERIOD = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.lexical import STOP_WORDS
+from service.answering.months import MONTHS, WEEKDAYS
 from service.answering.persons import ROLES, TITLES
 
 Kind = Literal["person", "place", "thing"]
@@ -32,10 +33,7 @@ _LOOKED_BACK = 40
 _IN = re.compile(r"\b(?:in|at|near|from|to|of|for|on|across|around|between|and|outside)\s+(?:the\s+)?$", re.IGNORECASE)
 _WITHIN = re.compile(r"\b(?:in|at)\s+$", re.IGNORECASE)
 _TITLED = re.compile(rf"\b(?:{TITLES})\.?\s+$", re.IGNORECASE)
-_CALENDAR = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday".split()
-)
+_CALENDAR = frozenset(name.casefold() for name in (*MONTHS, *WEEKDAYS))
 _ASKING = frozenset("is are was were did does do has have had can could will would should may".split())
 _FIRST_PARTS = frozenset("st new north south east west san los".split())
 _PART = r"(?:(?:Mr|Mrs|Ms|Dr|Prof|St|Gen|Sen|Rep|Gov|Sgt|[A-Z])\.|[A-Z][\w’'&-]*(?:\.[A-Z]\b\.?)*)"

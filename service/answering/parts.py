@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from index.lexical import terms
+from service.answering.months import MONTH, WEEKDAY
 from service.answering.question import stand_alone
 from service.answering.reply import Turn
 
@@ -21,8 +22,7 @@ _BETWEEN = re.compile(rf"(?:[,;?.]\s*|\s+)(?:and|or|but)\s+(?={_ASKED})|[,;?.]\s
 _EDGES = " \t\r\n,;?.!"
 # Names that the question brings up, but not its months and days: they are what sets its parts apart.
 _NAMES = re.compile(
-    r"(?<=[a-z,] )(?!(?:January|February|March|April|May|June|July|August|September|October|November|December|"
-    r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b)[A-Z][\w&’'.-]*(?: (?:[A-Z&][\w&’'.-]*|of|the(?= [A-Z])))*(?<!of)"
+    rf"(?<=[a-z,] )(?!(?:{MONTH}|{WEEKDAY})\b)[A-Z][\w&’'.-]*(?: (?:[A-Z&][\w&’'.-]*|of|the(?= [A-Z])))*(?<!of)"
 )
 _ENOUGH_TERMS = 3
 """A part with fewer words of its own and without a name says too little to be searched by them."""

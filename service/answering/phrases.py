@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from index.lexical import STOP_WORDS
 from service.answering.mentions import Kind, Mention, is_place_word, mentions
+from service.answering.months import MONTH, WEEKDAY
 from service.answering.persons import is_person_word
 
 MOST_PHRASES = 24
@@ -60,8 +61,7 @@ _PASTS = frozenset(
 _PLURALS = frozenset("people men women children police staff media crew mice feet".split())
 _BEFORE_PLURALS = _OF | AUXILIARIES | frozenset(("", "and", "or", "by", "why", "how", "where", "when"))
 _DAY_OR_MONTH = re.compile(
-    r"(?:january\b|february\b|march\b|april\b|may\b|june\b|july\b|august\b|september\b|october\b|november\b|december\b"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|last\b|next\b|spring\b|summer\b|autumn\b|winter\b)",
+    rf"(?:(?:{MONTH})\b|{WEEKDAY}|last\b|next\b|spring\b|summer\b|autumn\b|winter\b)",
     re.IGNORECASE,
 )
 _CALENDAR = re.compile(rf"\d|{_DAY_OR_MONTH.pattern}", re.IGNORECASE)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from service.answering.mentions import Kind
+from service.answering.months import MONTH_OR_SHORT
 from service.answering.persons import Gender, gender_of, is_person_word
 from service.answering.phrases import Phrase, pairs, phrases
 
@@ -20,12 +21,8 @@ _WHAT = re.compile(r"\W*(?:what|which \w+) (?:did|does|do|has|have|will)\b", re.
 _WHERE = re.compile(r"\bwhere\b", re.IGNORECASE)
 _IS_THERE = re.compile(r"\b(?:is|are|was|were) there\b", re.IGNORECASE)
 _SOMEBODY = re.compile(r"\b(?P<he>he|his|him)\b|\b(?P<she>she|her)\b", re.IGNORECASE)
-_MONTHS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December|"
-    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
-)
 DATE = re.compile(
-    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{_MONTHS})\b\.?(?: \d{{1,2}}(?:st|nd|rd|th)?\b)?"
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{MONTH_OR_SHORT})\b\.?(?: \d{{1,2}}(?:st|nd|rd|th)?\b)?"
     r"(?:,? (?:1[5-9]|20)\d\d\b)?"
     r"|\b(?:1[5-9]|20)\d\d\b"
 )

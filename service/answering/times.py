@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from service.answering.months import MONTHS, PLAIN_MONTH
+
 Order = Literal["newest", "oldest"]
 
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # "may" without its capital is another word
 _MONTH = re.compile(
-    rf"\b(?P<month>{'|'.join(_MONTHS)}|{'|'.join(name.lower() for name in _MONTHS if name != 'May')})\b"
+    rf"\b(?P<month>{PLAIN_MONTH})\b"
     r"(?:\s+\d{1,2}(?:st|nd|rd|th)?\b,?)?(?:\s+(?:of\s+)?(?P<year>(?:19|20)\d\d)\b)?"
 )
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -45,7 +44,7 @@ class Times:
         """Read the times of a question."""
         found: set[tuple[int | None, int | None]] = set()
         for match in _MONTH.finditer(question):
-            month = _MONTHS.index(match["month"].capitalize()) + 1
+            month = MONTHS.index(match["month"].capitalize()) + 1
             found.add((month, int(match["year"]) if match["year"] else None))
         years = {int(year) for year in _YEAR.findall(question)} - {year for _, year in found}
         found |= {(None, year) for year in years}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.lexical import STOP_WORDS, terms
+from service.answering.months import MONTH, MONTHS
 
 ValueKind = Literal["money", "share", "measure", "count", "day", "holder"]
 
@@ -32,7 +33,6 @@ _SMALL = {
     word: 10.0 * number for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)
 }
 _SCALES = {"dozen": 12.0, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9}
-_MONTHS = "january february march april may june july august september october november december".split()
 
 _NUMBER = re.compile(
     r"(?P<before>[$€£¥]\s?)?(?<![\w.,:/-])"
@@ -56,11 +56,11 @@ _UNIT = re.compile(
 _NOT_AN_AMOUNT = re.compile(
     r"\s?[ap]\.?m\b|\s?times\b"
     r"|\s(?:of|out of)\s(?:them|these|those|its|their|his|her|the|every|all|which)\b"
-    rf"|\s(?:{'|'.join(_MONTHS)})\b|-\d|\s?(?:to|or|and|–|—)\s?\d|-year-old|\s(?:more|fewer|less|other|others|additional)\b",
+    rf"|\s(?:{MONTH})\b|-\d|\s?(?:to|or|and|–|—)\s?\d|-year-old|\s(?:more|fewer|less|other|others|additional)\b",
     re.IGNORECASE,
 )
 _BEFORE_NO_AMOUNT = re.compile(
-    rf"(?:\b(?:no|nos|number|article|section|chapter|page|room|platform|locker|line|aged?|another|{'|'.join(_MONTHS)})\.?\s"
+    rf"(?:\b(?:no|nos|number|article|section|chapter|page|room|platform|locker|line|aged?|another|{MONTH})\.?\s"
     r"|\d\s?(?:to|or|and|–|-)\s|\bbetween\s|\bfrom\s)$",
     re.IGNORECASE,
 )
@@ -70,7 +70,7 @@ _ROUGH = re.compile(
     re.IGNORECASE,
 )
 _DAY = re.compile(
-    rf"\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?(?P<month>{'|'.join(name.title() for name in _MONTHS)})\b"
+    rf"\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?(?P<month>{MONTH})\b"
     r"(?: (?P<d2>\d{1,2})(?:st|nd|rd|th)?\b(?![:.,]?\d))?(?:,? (?P<year>(?:19|20)\d\d)\b)?"
 )
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
@@ -212,7 +212,7 @@ def _nouns(sentence: str, end: int) -> tuple[frozenset[str], int]:
 
 def _days(sentence: str) -> Iterator[Value]:
     for match in _DAY.finditer(sentence):
-        day, month, year = match["d1"] or match["d2"], _MONTHS.index(match["month"].casefold()) + 1, match["year"]
+        day, month, year = match["d1"] or match["d2"], MONTHS.index(match["month"].capitalize()) + 1, match["year"]
         if (
             match["month"] == "May"
             and not (day or year)

@@ -23,7 +23,6 @@ from service.answering.english import (
     LARGE,
     LEMMAS,
     MODALS,
-    MONTHS,
     PARTICIPLES,
     QUANTIFIERS,
     SAME_PREPOSITION,
@@ -33,6 +32,7 @@ from service.answering.english import (
     VERBS,
     Kind,
 )
+from service.answering.months import MONTH_OR_SHORT
 
 _SMALL_WORD = rf"(?:{'|'.join(sorted(SMALL, key=len, reverse=True))})"
 _UP_TO_99 = rf"{_SMALL_WORD}(?:[- ]{_SMALL_WORD})?"
@@ -45,7 +45,7 @@ _CONTRACTION = re.compile(r"(?<=\w)n['’]t\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:as|so) long as\b|\bprovid(?:ed|ing) that\b|\bon condition that\b", re.IGNORECASE)
 _INITIALS = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _MONTH_FIRST = re.compile(
-    rf"\b(?P<month>{'|'.join(MONTHS)})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:, (?=\d{{4}}\b))?", re.IGNORECASE
+    rf"\b(?P<month>{MONTH_OR_SHORT})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:, (?=\d{{4}}\b))?", re.IGNORECASE
 )
 _CURRENCY = re.compile(
     r"(?P<land>\b(?:US|CA|C|A))?(?P<sign>[$€£¥])\s?(?P<amount>\d[\d,.]*\d|\d)(?P<large>\s(?:hundred|thousand|million|billion))?"
