@@ -15,12 +15,13 @@ import typer
 from eval.bench.command import app as bench_app
 from eval.options import JsonOption, OutOption, require_folder
 from service.errors import WrongUse
-from service.settings import Settings, load_settings
+from service.options import settings_of
 
 if TYPE_CHECKING:
     from eval.records import Run
     from eval.watching import Watch
     from service.llm import ChatModel
+    from service.settings import Settings
 
 Part = Literal["tune", "held_out", "all"]
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -52,7 +53,7 @@ def run(
     from eval.records import write_run
     from eval.running import run_set
 
-    settings = load_settings(data=data or context.obj)
+    settings = settings_of(context, data)
     require_folder(out)
     model = _llm_of(settings) if judge else None
     made = run_set(set_name, settings, split=split, mode=mode, unit=unit, watch=_watch())
@@ -76,7 +77,7 @@ def score(
     from eval.records import write_run
 
     require_folder(out)
-    made = run_trec(qrels, runs, load_settings(data=context.obj))
+    made = run_trec(qrels, runs, settings_of(context, None))
     if out is not None:
         write_run(made, out)
     _say_run(made, json=json)
@@ -127,7 +128,7 @@ def gate(
     from eval.tables import gate_table, show
     from service.console import note, say, say_json
 
-    settings = load_settings(data=data or context.obj)
+    settings = settings_of(context, data)
     require_folder(out)
     kept = None if update else gates.read_baseline(baseline or gates.BASELINE)
     made = read_run(run_file) if run_file else run_set(set_name, settings, watch=_watch())
@@ -168,6 +169,7 @@ def sweep(
     from eval.sweep import sweep as swept
     from eval.tables import show, sweep_table
     from service.console import say_json
+    from service.settings import load_settings
 
     values = parse_grid(grid)
     halves = has_halves(set_name)
@@ -222,7 +224,7 @@ def synth(
     """Draft questions about articles with the LLM of the settings, for a person to check and accept."""
     from eval.synth import write_drafts
 
-    settings = load_settings(data=context.obj)
+    settings = settings_of(context, None)
     if not write_drafts(paths, out, settings=settings, per_article=per_article):
         raise typer.Exit(1)
 
@@ -246,7 +248,7 @@ def calibrate(
     from eval.tables import calibration_table, show
     from service.console import note, say_json
 
-    settings = load_settings(data=data or context.obj)
+    settings = settings_of(context, data)
     require_folder(out)
     found = calibrated(set_names or ["shipped"], settings, most_declined=most_declined, watch=_watch())
     write_model(found.model, out)
@@ -306,10 +308,10 @@ def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
     from service.console import err
 
-    if not err.is_terminal:  # it would leave an empty line
+    if not err().is_terminal:  # it would leave an empty line
         yield lambda: None
         return
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)

@@ -39,8 +39,9 @@ _SWEPT = (
 )
 
 
-def show(parts: Iterable[Table | str], console: Console = out) -> None:
+def show(parts: Iterable[Table | str], console: Console | None = None) -> None:
     """Print tables and lines, on standard output; a figure is never cut off, however narrow the terminal."""
+    console = console or out()
     for part in parts:
         if isinstance(part, str):
             console.print(printable(part))

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 from index.durable import map_array, save_array, write
 
@@ -186,6 +185,9 @@ class _Places:
         self, columns: Numbers, rows: NDArray[np.integer], counts: NDArray[np.integer], lengths: NDArray[np.int32]
     ) -> Postings:
         """Bring postings in any order into that of terms and rows, in time linear to their number."""
+        # Imported only here: a search needs none of scipy, which takes a tenth of a second.
+        from scipy.sparse import coo_array
+
         shape = (len(lengths), len(self.terms))
         table = coo_array((counts.astype(np.uint16), (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
         by_term = table.tocsr().tocsc()  # each turn sorts by one index and keeps the order of the other

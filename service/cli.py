@@ -7,22 +7,54 @@ import os
 import sys
 from collections import Counter
 from dataclasses import asdict
-from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from service import backup_commands, index_commands
 from service.answering.answer import AnswererName
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
-from service.settings import Settings
 
 if TYPE_CHECKING:
+    from typer._click import Command, Context  # what TyperGroup's own signatures name
+
     from ingest.library import Stored
+    from service.settings import Settings
+
+
+class _Commands(TyperGroup):
+    """Our commands, and those that other packages add by an entry point: they are looked for only where ours do not do.
+
+    The look reads the metadata of every installed package, and importing what it finds takes more than most commands.
+    """
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Give the names of all commands."""
+        self._find_others()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Give the command of a name, None where there is none."""
+        if cmd_name not in self.commands:
+            self._find_others()
+        return super().get_command(ctx, cmd_name)
+
+    def _find_others(self) -> None:
+        from importlib.metadata import entry_points
+
+        for extension in entry_points(group="byline.commands"):
+            if extension.name not in self.commands:
+                group = get_group(extension.load())
+                group.name = extension.name
+                self.add_command(group, extension.name)
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Answers from your articles, every sentence with the exact words it rests on.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,13 +72,12 @@ def main() -> None:
     """Run the command line; known errors end in one clear line and exit code 1 (2 for wrong use)."""
     from index.errors import IndexingError
     from ingest.article import IngestError
-    from service.console import printable
 
-    for extension in entry_points(group="byline.commands"):
-        app.add_typer(extension.load(), name=extension.name)
     try:
         app()
     except (ServiceError, IngestError, IndexingError) as error:
+        from service.console import printable
+
         print(f"byline: {printable(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, WrongUse) else 1)
     except KeyboardInterrupt:
@@ -147,21 +178,24 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Answer one question, with citations."""
-    from service.api.replies import reply_out
     from service.assembly import open_assistant, open_catalog
     from service.console import say, say_json
-    from service.conversations import new_message_id
-    from service.rendering import render_reply
 
     settings = settings_of(context, data)
     if not question.strip():
         raise typer.BadParameter("the question is empty; write it in quotation marks")
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
     reply = assistant.ask(question, answerer=answerer)
+    # The forms of the HTTP API take FastAPI with them, and a terminal needs none of it.
     if json:
+        from service.api.replies import reply_out
+        from service.conversations import new_message_id
+
         message = reply_out(reply, message_id=new_message_id(), conversation_id=None)
         say_json(message.model_dump(mode="json"))
     else:
+        from service.rendering import render_reply
+
         say(render_reply(reply).rstrip("\n"))
 
 
@@ -175,7 +209,6 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Show the passages that match best."""
-    from service.api.schemas import search_reply
     from service.assembly import open_assistant, open_catalog
     from service.console import say, say_json
 
@@ -185,6 +218,8 @@ def search(
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
     found = assistant.search(query, top_k=top_k, mode=mode)
     if json:
+        from service.api.schemas import search_reply  # and with it FastAPI
+
         say_json(search_reply(found).model_dump(mode="json"))
         return
     for number, hit in enumerate(found.result.hits, start=1):
@@ -290,6 +325,8 @@ def doctor(context: typer.Context, data: DataOption = None, json: JsonOption = F
 @app.command("version")
 def show_version() -> None:
     """Show the version."""
+    from importlib.metadata import version
+
     from service.console import say
 
     say(f"byline {version('byline')} (Python {sys.version.split()[0]}, {os.uname().machine})")

@@ -7,16 +7,14 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+# Imported where it is needed: rich by what prints, and `index.reports`, which takes numpy with it, by nobody here.
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from index.reports import Phase, Plan, Progress
-
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
-err = Console(highlight=False, markup=False, soft_wrap=True, emoji=False, stderr=True)
+    from index.reports import Phase, Plan, Progress
 
 _TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 LINE_EVERY_SECONDS = 10.0
@@ -29,6 +27,22 @@ _PHASES: dict[Phase, str] = {
     "verify": "verifying",
     "publish": "publishing",
 }
+
+
+@cache
+def out() -> Console:
+    """Give the console of results, standard output."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
+
+
+@cache
+def err() -> Console:
+    """Give the console of everything else, standard error."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True, emoji=False, stderr=True)
 
 
 def printable(text: str) -> str:
@@ -49,17 +63,17 @@ def _steers(char: str) -> bool:
 
 def say(text: str) -> None:
     """Print a result."""
-    out.print(printable(text))
+    out().print(printable(text))
 
 
 def note(text: str) -> None:
     """Print a message that is no result."""
-    err.print(printable(text))
+    err().print(printable(text))
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401  # any JSON value
     """Print one JSON document."""
-    out.print(json.dumps(value, ensure_ascii=False, indent=2))
+    out().print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def duration(seconds: float) -> str:
@@ -83,11 +97,14 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
     """Show a bar for each phase of a build, or a line now and then where there is no terminal; gives what steps it."""
-    if not err.is_terminal:
+    if not err().is_terminal:
         yield _lines()
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=err, transient=True) as bar:
+    with Bar(*columns, console=err(), transient=True) as bar:
         task = bar.add_task("starting", total=None)
         shown: list[Phase] = []
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
-from service.settings import Settings
 
 if TYPE_CHECKING:
     from index.reports import BuildReport, Plan
     from service.jobs import BuildJob, JobHandle
+    from service.settings import Settings
 
 index_app = typer.Typer(help="Look at, verify and switch index generations.", no_args_is_help=True)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.errors import ServiceError
-from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from ingest.library import ArticleLibrary
+    from service.settings import Settings
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The data folder (also BYLINE_DATA).", show_default=False)
@@ -25,6 +25,9 @@ class CommandFailed(ServiceError):
 
 def settings_of(context: typer.Context, data: Path | None, **overrides: object) -> Settings:
     """Give the settings of a command: `--data` may stand before it or behind it."""
+    # Imported only here: pydantic takes longer than all that `--help` needs.
+    from service.settings import load_settings
+
     return load_settings(data=data or context.obj, **overrides)
 
 

@@ -13,7 +13,6 @@ import typer
 from eval.bench.indexing.command import index
 from eval.bench.options import MAX_CLIENTS, MAX_SECONDS, numbers_of, parts_of, report_run
 from eval.options import JsonOption, OutOption, require_folder
-from service.settings import load_settings
 
 app = typer.Typer(help="Measure speed and memory on this machine, beside the least that the same work costs here.")
 app.command("index")(index)
@@ -46,6 +45,7 @@ def bench(
     from eval.bench.processes import ended_by_sigterm
     from eval.bench.report import run_bench
     from service.console import note
+    from service.settings import load_settings
 
     levels = numbers_of(clients, "--clients", such_as="1,8,32", largest=MAX_CLIENTS)
     plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts_of(only, PARTS))

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from ingest.article import RefusedInput
-from ingest.readers import jsonl, markdown, plain
+from ingest.readers import jsonl, plain
 from ingest.readers.raw import RawArticle, ReadResult, Refusal
 
 __all__ = ["SUPPORTED_SUFFIXES", "RawArticle", "ReadResult", "Refusal", "read_bytes", "read_file"]
 
-_READERS = {
+
+def _read_markdown(data: bytes, path: str) -> ReadResult:
+    from ingest.readers import markdown
+
+    return markdown.read(data, path)
+
+
+def _read_html(data: bytes, path: str) -> ReadResult:
+    from ingest.readers import html
+
+    return html.read(data, path)
+
+
+# Some are imported when their first file comes: trafilatura takes half a second, and most processes read no page.
+_READERS: dict[str, Callable[[bytes, str], ReadResult]] = {
     ".txt": plain.read,
-    ".md": markdown.read,
-    ".markdown": markdown.read,
+    ".md": _read_markdown,
+    ".markdown": _read_markdown,
     ".jsonl": jsonl.read,
     ".ndjson": jsonl.read,
+    ".html": _read_html,
+    ".htm": _read_html,
 }
-_HTML_SUFFIXES = (".html", ".htm")
 
-SUPPORTED_SUFFIXES: frozenset[str] = frozenset({*_READERS, *_HTML_SUFFIXES})
+SUPPORTED_SUFFIXES: frozenset[str] = frozenset(_READERS)
 """The endings of file names that can be read, in lower case."""
 
 
@@ -48,7 +64,7 @@ def read_file(path: Path, *, max_bytes: int = 20_000_000) -> ReadResult:
         raise RefusedInput(f"unreadable: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > max_bytes:
         raise RefusedInput(f"too large: more than {max_bytes} bytes, the limit for a file")
-    return _read(suffix, resolved, data)
+    return _READERS[suffix](data, resolved)
 
 
 def read_bytes(name: str, data: bytes) -> ReadResult:
@@ -57,7 +73,7 @@ def read_bytes(name: str, data: bytes) -> ReadResult:
     Raises:
         RefusedInput: The file is of an unsupported kind or holds no text.
     """
-    return _read(_supported_suffix(name), name, data)
+    return _READERS[_supported_suffix(name)](data, name)
 
 
 def _supported_suffix(name: str) -> str:
@@ -66,12 +82,3 @@ def _supported_suffix(name: str) -> str:
         supported = ", ".join(sorted(SUPPORTED_SUFFIXES))
         raise RefusedInput(f"unsupported kind of file {suffix!r}; supported are {supported}")
     return suffix
-
-
-def _read(suffix: str, path: str, data: bytes) -> ReadResult:
-    if suffix in _HTML_SUFFIXES:
-        # Imported when the first page comes: trafilatura takes half a second, and most processes read none.
-        from ingest.readers import html
-
-        return html.read(data, path)
-    return _READERS[suffix](data, path)

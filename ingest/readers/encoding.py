@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-
-from charset_normalizer import CharsetMatch, from_bytes
+from typing import TYPE_CHECKING
 
 from ingest.article import RefusedInput
+
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _BYTE_ORDER_MARKS = (
@@ -103,6 +105,8 @@ def _utf16_by_nuls(data: bytes) -> str | None:
 
 
 def _decode_by_statistics(data: bytes) -> str:
+    from charset_normalizer import from_bytes  # only here: most files say what they are in
+
     matches = list(from_bytes(data, cp_isolation=_LEGACY_ENCODINGS))
     if not matches:
         raise RefusedInput("not text: in no encoding that we know; save it as UTF-8")

@@ -11,7 +11,6 @@ import typer
 
 from eval.bench.options import MAX_CLIENTS, numbers_of, parts_of, report_run
 from eval.options import JsonOption, OutOption, require_folder
-from service.settings import load_settings
 
 MAX_ARTICLES = 100_000
 MAX_SECONDS = 3600.0
@@ -55,6 +54,7 @@ def index(
     from eval.bench.indexing.run import run_index_bench
     from eval.bench.processes import ended_by_sigterm
     from service.console import note
+    from service.settings import load_settings
 
     if model is not None and stand_in_model:
         raise typer.BadParameter("--model and --stand-in-model exclude each other", param_hint="--model")
