@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from typer._click import Command, Context  # what TyperGroup's own signatures name
 
     from ingest.library import Stored
+    from service.assembly import Parts
     from service.settings import Settings
+    from service.watching import FolderWatch
 
 
 class _Commands(TyperGroup):
@@ -140,9 +142,7 @@ def serve(
     """Serve the HTTP API."""
     from service.api.server import require_loopback
     from service.api.server import serve as run_server
-    from service.assembly import assemble
     from service.console import note
-    from service.watching import FolderWatch
 
     settings = settings_of(context, data, host=host, port=port)
     require_loopback(settings.host)
@@ -150,18 +150,30 @@ def serve(
         raise WrongUse(f"{watch} is in the data folder {settings.data}; name the folder that new articles come to")
     if build_first:
         index_commands.build_index(settings)
-    note("Opening the index and the embedding model ...")
-    parts = assemble(settings)
-    folder_watch = FolderWatch(watch, parts.library, parts.builds, settings) if watch else None
+    folder_watch: FolderWatch | None = None
 
-    def ready(address: str) -> None:
-        # Only now: a server that cannot listen must not take in files.
+    def open_parts() -> Parts:
+        nonlocal folder_watch
+        from service.assembly import assemble  # only here: the server answers /livez before all this is imported
+
+        parts = assemble(settings)
+        if watch is not None:
+            from service.watching import FolderWatch
+
+            folder_watch = FolderWatch(watch, parts.library, parts.builds, settings)
+        return parts
+
+    def listening(place: str) -> None:
+        note(f"Listening on {place}; opening the index and the embedding model ...")
+
+    def ready(place: str) -> None:
+        # Only now: a server that cannot answer must not take in files.
         if folder_watch is not None:
             folder_watch.start()
-        note(f"Byline answers at {address} (try {address}/docs). Stop it with Ctrl+C.")
+        note(f"Byline answers at http://{place} (try http://{place}/docs). Stop it with Ctrl+C.")
 
     try:
-        run_server(parts, settings.host, settings.port, ready)
+        run_server(settings, open_parts, on_listening=listening, on_ready=ready)
     finally:
         if folder_watch is not None:
             folder_watch.close()

@@ -23,7 +23,8 @@ SOURCE = Path(__file__).parents[2]
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 _LOOK_SECONDS = 0.005
-_ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+)")
+_LISTENING = re.compile(r"Listening on (127\.0\.0\.1):(\d+)")
+_READY = re.compile(r"http://(127\.0\.0\.1):(\d+)")
 
 
 class ChildFailed(ServiceError):
@@ -102,11 +103,15 @@ def run_process(command: Sequence[str], environment: dict[str, str]) -> Finished
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Server]:
+def serving(settings: Settings, *, when_ready: bool = True) -> Iterator[Server]:
     """Start a real server on a free port of this machine's loopback, and stop it however the block ends.
 
+    Args:
+        settings: Of the server.
+        when_ready: Give it once it can answer; otherwise as soon as it listens.
+
     Raises:
-        ChildFailed: The server ended, or was not listening, within `START_SECONDS`.
+        ChildFailed: The server ended, or was not that far, within `START_SECONDS`.
     """
     command = byline_command("serve", "--host", "127.0.0.1", "--port", "0")
     # Into a file: a pipe that nobody reads fills up, and the server would wait for its log.
@@ -116,17 +121,19 @@ def serving(settings: Settings) -> Iterator[Server]:
             command, env=child_environment(settings), stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
-            host, port = _address(process, Path(log.name), command)
+            host, port = _address(process, Path(log.name), command, _READY if when_ready else _LISTENING)
             yield Server(process.pid, began, host, port)
         finally:
             _end(process)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path, command: Sequence[str]) -> tuple[str, int]:
+def _address(
+    process: subprocess.Popen[bytes], log: Path, command: Sequence[str], line: re.Pattern[str]
+) -> tuple[str, int]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         said = log.read_text(encoding="utf-8", errors="replace")
-        if found := _ADDRESS.search(said):
+        if found := line.search(said):
             return found.group(1), int(found.group(2))
         if process.poll() is not None:
             raise ChildFailed(f"{_shown(command)} ended before it was ready: {_tail(said)}")

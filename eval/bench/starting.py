@@ -57,7 +57,7 @@ def measure_start(bench: Bench) -> Measured:
 def _first_answer(bench: Bench) -> dict[str, float]:
     """Start a server; gives when it lived, was ready and had answered, in seconds from its start."""
     question = bench.next_questions(1)[0].text
-    with serving(bench.settings) as server:
+    with serving(bench.settings, when_ready=False) as server:
         client = Client(server.host, server.port)
         try:
             return {

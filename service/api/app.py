@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from service.api import articles, chat, index, operations, search
 from service.api.errors import Problem, install_handlers
+from service.api.opening import Opening
 from service.api.requests import RequestGate
 from service.api.state import ApiState
-from service.assembly import Parts
 from service.version import byline_version
+
+if TYPE_CHECKING:
+    from service.assembly import Parts
 
 ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
@@ -45,13 +48,15 @@ class BylineApi(FastAPI):
         return super().openapi()
 
 
-def build_app(parts: Parts) -> FastAPI:
-    """Build the application over opened parts; it closes them when it ends.
+def build_app(parts: Parts | Opening) -> FastAPI:
+    """Build the application over parts; it closes them when it ends.
 
     Args:
-        parts: What `service.assembly.assemble` gave, or fakes of it.
+        parts: What `service.assembly.assemble` gave, or fakes of it; or their opening, which may not be over yet:
+            what needs the parts waits for them then.
     """
-    state = ApiState.of(parts)
+    opening = parts if isinstance(parts, Opening) else Opening.of(parts)
+    state = ApiState.of(opening)
     app = BylineApi(
         title="Byline",
         summary="Cited answers from articles",
@@ -71,16 +76,20 @@ def build_app(parts: Parts) -> FastAPI:
     install_handlers(app, _methods())
     app.add_middleware(
         RequestGate,
-        max_body_bytes=parts.settings.max_body_bytes,
-        timeout_seconds=parts.settings.request_timeout_seconds,
+        max_body_bytes=opening.settings.max_body_bytes,
+        timeout_seconds=opening.settings.request_timeout_seconds,
     )
     return app
 
 
 def _lifespan(state: ApiState) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    def watch() -> None:
+        if state.opening.parts is not None:
+            state.opening.parts.live.watch()
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        state.parts.live.watch()
+        state.opening.when_over(watch)
         try:
             yield
         finally:

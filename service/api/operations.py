@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,12 +18,13 @@ from service.api.errors import (
     responses,
 )
 from service.api.schemas import LiveOut, ReadyOut, VersionOut
-from service.api.state import ApiState, State
+from service.api.state import STARTING, ApiState, StateNow
 from service.version import byline_version
 
 router = APIRouter(tags=["operations"])
 
 _NO_STORE = {"Cache-Control": "no-store"}
+_STOPPING = "shutdown: the server is about to stop"
 
 
 @router.head("/livez", include_in_schema=False)
@@ -34,9 +37,11 @@ async def livez(response: Response) -> LiveOut:
 
 @router.head("/readyz", include_in_schema=False, response_model=None)
 @router.get("/readyz", response_model=ReadyOut, responses=responses(503))
-async def readyz(request: Request, response: Response, state: State) -> Response | ReadyOut:
+async def readyz(request: Request, response: Response, state: StateNow) -> Response | ReadyOut:
     """Say whether questions can be answered, by which generation, and what is wrong all the same."""
     response.headers.update(_NO_STORE)
+    if state.opening.parts is None:
+        return _not_ready(request, _STOPPING if state.stopping else STARTING, retry_after=1)
     try:
         failure = await state.storage.run(_failing_check, state)
     except Overloaded as error:
@@ -48,10 +53,21 @@ async def readyz(request: Request, response: Response, state: State) -> Response
         problems.append(state.parts.assistant.llm_problem)
     if failure is None and generation is not None:
         return ReadyOut(generation=generation, problems=problems)
-    problem = problem_of(NotReady(failure or "index: there is none"), request_id_of(request))
-    return problem_response(
-        problem, _NO_STORE | {"Retry-After": "5"}, extra={"generation": generation, "problems": problems}
-    )
+    failure = failure or "index: there is none"
+    return _not_ready(request, failure, retry_after=5, generation=generation, problems=problems)
+
+
+def _not_ready(
+    request: Request,
+    failure: str,
+    *,
+    retry_after: int,
+    generation: str | None = None,
+    problems: Sequence[str] = (),
+) -> Response:
+    problem = problem_of(NotReady(failure), request_id_of(request))
+    headers = _NO_STORE | {"Retry-After": str(retry_after)}
+    return problem_response(problem, headers, extra={"generation": generation, "problems": list(problems)})
 
 
 @router.get("/version")
@@ -63,7 +79,7 @@ async def show_version(response: Response) -> VersionOut:
 
 def _failing_check(state: ApiState) -> str | None:
     if state.stopping:
-        return "shutdown: the server is about to stop"
+        return _STOPPING
     try:
         state.parts.library.get(ArticleId("readyz"))
     except (SQLAlchemyError, IngestError) as error:

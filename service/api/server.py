@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import os
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from service.api.app import build_app
+from service.api.opening import Opening
 from service.api.requests import MAX_HEAD_BYTES
 from service.api.state import ApiState
-from service.assembly import Parts
 from service.errors import ServiceError, WrongUse
 from service.logs import configure_logging
+
+if TYPE_CHECKING:
+    from service.assembly import Parts
+    from service.settings import Settings
 
 SHUTDOWN_SECONDS = 4
 """What open requests get after a signal; then their connections are closed."""
@@ -35,49 +44,83 @@ class PortUnavailable(ServeError):
 
 
 class _Server(uvicorn.Server):
-    """Tells the application of a signal before it waits for open connections."""
+    """Opens the parts while it serves, and tells the application of a signal before it waits for open connections."""
 
-    def __init__(self, config: uvicorn.Config, state: ApiState, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ApiState,
+        on_listening: Callable[[], None],
+        on_ready: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._state = state
-        self._on_started = on_started
+        self._on_listening = on_listening
+        self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, say so, and begin to open the parts."""
         await super().startup(sockets)
-        if self.started:
-            self._on_started()
+        self._on_listening()
+        loop = asyncio.get_running_loop()
+
+        def over() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._opened)
+
+        self._state.opening.when_over(over)
+        self._state.opening.start()
+
+    def _opened(self) -> None:
+        if self._state.opening.parts is None:
+            self._stop()
+        elif not self.should_exit:
+            self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at the first signal, at once at the second.
 
         The base would raise the signal again after a good end, and so make the exit code that of a crash.
         """
-        self._state.stopping = True
         if self.should_exit:
             self.force_exit = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._state.stopping = True
         self.should_exit = True
 
 
-def serve(parts: Parts, host: str, port: int, on_ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(
+    settings: Settings,
+    open_parts: Callable[[], Parts],
+    *,
+    on_listening: Callable[[str], None] = lambda _: None,
+    on_ready: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve until SIGTERM or SIGINT; the parts are closed then.
 
+    The server answers `/livez` while the parts are opened. If it is told to stop before they are open, it ends the
+    process, with exit code 0: what is being opened cannot be told to stop.
+
     Args:
-        parts: What to serve.
-        host: A loopback address or name.
-        port: 0 for any free one.
-        on_ready: Called with the base URL once connections are accepted.
+        settings: Where to listen, and the limits.
+        open_parts: Opens what to serve, such as `service.assembly.assemble`; called in a thread of its own.
+        on_listening: Called with host and port, as "127.0.0.1:8000", once connections are accepted.
+        on_ready: Called with the same once the parts are open.
 
     Raises:
         PublicHostRefused: The host is not a loopback one.
         PortUnavailable: Nothing can listen there.
+        Exception: What `open_parts` raised.
     """
+    host = settings.host
     require_loopback(host)
     configure_logging()
-    app = build_app(parts)
-    with _listen(host, port) as listener:
-        place = f"[{host}]" if ":" in host else host
-        url = f"http://{place}:{listener.getsockname()[1]}"
+    with _listen(host, settings.port) as listener:
+        place = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        opening = Opening(settings, open_parts)
+        app = build_app(opening)
         config = uvicorn.Config(
             app,
             http="h11",
@@ -90,7 +133,14 @@ def serve(parts: Parts, host: str, port: int, on_ready: Callable[[str], None] = 
             access_log=False,
             log_config=None,
         )
-        _Server(config, app.state.byline, lambda: on_ready(url)).run(sockets=[listener])
+        server = _Server(config, app.state.byline, lambda: on_listening(place), lambda: on_ready(place))
+        server.run(sockets=[listener])
+    if opening.failure is not None:
+        raise opening.failure
+    if not opening.is_over:
+        # Its thread may be in a library that the interpreter cannot end without a crash; nothing is left to be done.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def require_loopback(host: str) -> None:

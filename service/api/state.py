@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from service.api.errors import NotReady, Overloaded, ShuttingDown
+from service.api.opening import Opening
 from service.api.workers import Workers
-from service.assembly import Parts
+
+if TYPE_CHECKING:
+    from service.assembly import Parts
+
+STARTING = "starting: the index and the embedding model are being opened"
+"""What a client is told who cannot be answered yet."""
 
 QUESTION_THREADS = 2
 STORAGE_THREADS = 8
 LLM_THREADS = 8
 """More than for questions: they wait for the disk, or for another server, not for the processor."""
+
+_LOOK_SECONDS = 0.02
+"""Between two looks, while requests wait for the parts, whether these are open or the server is told to stop."""
 
 
 @dataclass(slots=True)
@@ -25,22 +36,54 @@ class ApiState:
     come to their end.
     """
 
-    parts: Parts
+    opening: Opening
     questions: Workers
     storage: Workers
     llm: Workers
     stopping: bool = False
+    _waiting: int = field(default=0, init=False)
 
     @classmethod
-    def of(cls, parts: Parts) -> ApiState:
-        """Make the state for parts, by their settings."""
-        waiting = parts.settings.max_waiting_requests
+    def of(cls, opening: Opening) -> ApiState:
+        """Make the state for parts that are open or being opened, by their settings."""
+        waiting = opening.settings.max_waiting_requests
         return cls(
-            parts=parts,
+            opening=opening,
             questions=Workers("questions", threads=QUESTION_THREADS, waiting=waiting),
             storage=Workers("storage", threads=STORAGE_THREADS, waiting=waiting),
             llm=Workers("llm", threads=LLM_THREADS, waiting=waiting),
         )
+
+    @property
+    def parts(self) -> Parts:
+        """The parts.
+
+        Raises:
+            NotReady: They are not open yet.
+        """
+        parts = self.opening.parts
+        if parts is None:
+            raise NotReady(STARTING)
+        return parts
+
+    async def opened(self) -> None:
+        """Wait until the parts are open; how long is up to the limit of the request that waits.
+
+        Raises:
+            Overloaded: As many requests as may wait do so already.
+            ShuttingDown: The server was told to stop, or cannot open the parts and stops for that.
+        """
+        if self._waiting >= self.opening.settings.max_waiting_requests:
+            raise Overloaded("too many requests are waiting for the server to start; try again shortly")
+        self._waiting += 1
+        try:
+            # A look now and then, as a signal sets a flag and cannot wake anybody.
+            while self.opening.parts is None:
+                if self.stopping or self.opening.failure is not None:
+                    raise ShuttingDown("the server stops before it could answer; ask again when it is back")
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
         """End streams, take no more work and close the parts; blocks until a build has stopped."""
@@ -48,15 +91,31 @@ class ApiState:
         self.questions.close()
         self.storage.close()
         self.llm.close()
-        self.parts.close()
+        if self.opening.parts is not None:
+            self.opening.parts.close()
+        else:
+            self.opening.when_over(self._close_late)
+
+    def _close_late(self) -> None:
+        if self.opening.parts is not None:
+            self.opening.parts.close()
 
 
-def get_state(request: Request) -> ApiState:
-    """Give the state of the application that a request came to."""
+async def get_state_now(request: Request) -> ApiState:
+    """Give the state of the application that a request came to, whether or not its parts are open."""
     state = request.app.state.byline
     if not isinstance(state, ApiState):
         raise TypeError(f"app.state.byline is a {type(state).__name__}; build the application by build_app()")
     return state
 
 
+async def get_state(request: Request) -> ApiState:
+    """Give the state of the application that a request came to, once its parts are open; see `ApiState.opened`."""
+    state = await get_state_now(request)
+    if state.opening.parts is None:
+        await state.opened()
+    return state
+
+
 State = Annotated[ApiState, Depends(get_state)]
+StateNow = Annotated[ApiState, Depends(get_state_now)]

@@ -37,30 +37,34 @@ def byline(*arguments, data, check=True, **environment):
 
 
 @contextmanager
-def serving(data, *arguments, **environment):
-    """Start a server on a free port; gives a client, with the process as `client.process`."""
+def serving(data, *arguments, says="http://", program=("-m", "service"), **environment):
+    """Start a server on a free port; gives a client, with the process as `client.process` and its log.
+
+    The server can answer then; with `says="Listening on "` it may still be starting.
+    """
     # Into a file: a pipe that nobody reads fills up, and the server would wait for its log.
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", "--port", "0", *map(str, arguments)],
+            [sys.executable, *program, "serve", "--port", "0", *map(str, arguments)],
             cwd=ROOT,
             env=environment_of(data, **environment),
             stderr=log,
         )
         try:
-            with httpx.Client(base_url=_address(process, Path(log.name)), timeout=30) as client:
+            with httpx.Client(base_url=_address(process, Path(log.name), says), timeout=30) as client:
                 client.process = process
+                client.log = Path(log.name)
                 yield client
         finally:
             _stop(process)
 
 
-def _address(process, log):
+def _address(process, log, says):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         said = log.read_text(encoding="utf-8")
-        if found := re.search(r"http://127\.0\.0\.1:\d+", said):
-            return found.group()
+        if found := re.search(rf"{says}(127\.0\.0\.1:\d+)", said):
+            return f"http://{found[1]}"
         if process.poll() is not None:
             pytest.fail(f"the server ended before it was ready:\n{said}")
         time.sleep(0.05)
