@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -69,12 +71,17 @@ index_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
+START_THRESHOLD = 50_000
+"""Objects made, in a server's start, before the interpreter looks for garbage; usually it is 700."""
+
 
 def main() -> None:
     """Run the command line; known errors end in one clear line and exit code 1 (2 for wrong use)."""
     from index.errors import IndexingError
     from ingest.article import IngestError
 
+    # At its end the interpreter looks for garbage among all modules once more: up to a fifth of a second.
+    atexit.register(gc.freeze)
     try:
         app()
     except (ServiceError, IngestError, IndexingError) as error:
@@ -140,6 +147,10 @@ def serve(
     data: DataOption = None,
 ) -> None:
     """Serve the HTTP API."""
+    usual = gc.get_threshold()
+    if not build_first:  # a build is long, and makes garbage
+        # Nearly all that a start makes stays: to look among it for garbage as often as usual is in vain.
+        gc.set_threshold(START_THRESHOLD)
     from service.api.server import require_loopback
     from service.api.server import serve as run_server
     from service.console import note
@@ -161,6 +172,9 @@ def serve(
             from service.watching import FolderWatch
 
             folder_watch = FolderWatch(watch, parts.library, parts.builds, settings)
+        # Nor is it looked at later, while questions wait for that.
+        gc.freeze()
+        gc.set_threshold(*usual)
         return parts
 
     def listening(place: str) -> None:
