@@ -25,7 +25,7 @@ from eval.watching import Watch
 from index.embedding import Embedder, load_embedder
 from service.answering.abstention import FEATURES, AbstentionModel, features, load_abstention_model
 from service.answering.evidence import Question, gather
-from service.assembly import open_assistant
+from service.assembly import embedder_settings, open_assistant
 from service.settings import Settings
 
 PENALTY = 1.0
@@ -99,7 +99,7 @@ def calibrate(
         DatasetError: A set is malformed or is no question set, or the tune halves lack answerable or unanswerable
             questions.
     """
-    embedder = load_embedder(settings.embedding_model)
+    embedder = load_embedder(embedder_settings(settings))
     cases: list[Case] = []
     for name in names:
         opened = open_set(name)

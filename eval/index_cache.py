@@ -48,7 +48,7 @@ def indexed(
         StorageFull: No space left.
     """
     chunking = chunking_settings(settings)
-    made_from = [articles_digest(articles), embedder.model_sha256, chunking_record(chunking)]
+    made_from = [articles_digest(articles), embedder.model_sha256, str(embedder.engine), chunking_record(chunking)]
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode("ascii")).hexdigest()
     folder = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{digest[:16]}"
     catalog = Catalog(settings.data / "eval" / folder)

@@ -10,6 +10,7 @@ from eval.sets.opening import open_set, place_of
 from eval.watching import Watch
 from index.embedding import Embedder, load_embedder
 from index.searcher import Mode
+from service.assembly import embedder_settings
 from service.errors import WrongUse
 from service.settings import Settings
 
@@ -46,7 +47,7 @@ def run_set(
         raise WrongUse("a BEIR folder has no halves; leave --split out")
     if not is_beir and unit != "chunk":
         raise WrongUse("whole articles are ranked for BEIR folders only; leave --unit out")
-    embedder = embedder or load_embedder(settings.embedding_model)
+    embedder = embedder or load_embedder(embedder_settings(settings))
     if isinstance(opened, BeirSet):
         return run_beir(opened, place, settings, mode, unit, watch or Watch(), embedder)
     return run_questions(opened, place, settings, split, mode, watch or Watch(), embedder)

@@ -14,6 +14,7 @@ from eval.statistics import Difference
 from eval.watching import Watch
 from index.embedding import load_embedder
 from index.searcher import Mode
+from service.assembly import embedder_settings
 from service.errors import WrongUse
 from service.settings import Settings
 
@@ -80,10 +81,12 @@ def sweep(
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     settings = [load(varied) for varied in combinations]
     first: Run | None = None
-    embedder = load_embedder(settings[0].embedding_model)
+    wanted = embedder_settings(settings[0])
+    embedder = load_embedder(wanted)
     for varied, one in zip(combinations, settings, strict=True):
-        if one.embedding_model != embedder.name:
-            embedder = load_embedder(one.embedding_model)
+        if embedder_settings(one) != wanted:
+            wanted = embedder_settings(one)
+            embedder = load_embedder(wanted)
         run = run_set(name, one, split=split, mode=mode, watch=watch, embedder=embedder)
         yield SweepRow(varied, run, _difference(first, run, by) if first else None)
         first = first or run

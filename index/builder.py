@@ -83,7 +83,9 @@ class _Recipe:
 
     def fingerprint(self, full: bool) -> str:
         """Name what was embedded by this recipe; a full build takes nothing from one that is not."""
-        parts = [FORMAT_VERSION, self.embedder.model_sha256, self.chunking_record(), CLEANING_VERSION, full]
+        embedder = self.embedder
+        made_by = [embedder.model_sha256, str(embedder.engine)]
+        parts = [FORMAT_VERSION, *made_by, self.chunking_record(), CLEANING_VERSION, full]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
     def difference(self, manifest: Manifest) -> str | None:
@@ -92,9 +94,16 @@ class _Recipe:
             manifest,
             model=self.embedder.name,
             model_sha256=self.embedder.model_sha256,
+            engine=self._other_engine(manifest.embedding),
             chunking=self.chunking_record(),
             cleaning=CLEANING_VERSION,
         )
+
+    def _other_engine(self, made_with: EmbeddingRecord) -> str | None:
+        engine = self.embedder.engine
+        if made_with.engine == engine:
+            return None
+        return f"embeddings are now computed by {engine}, the index has {made_with.engine}"
 
 
 class Builder:
@@ -295,7 +304,14 @@ class _Build:
         embedder = self._recipe.embedder
         if self._reusable is not None:  # the same model: it need not be loaded to be described
             return replace(self._reusable.manifest.embedding, model=embedder.name)
-        return EmbeddingRecord(embedder.name, embedder.model_sha256, embedder.dimension, embedder.max_tokens)
+        return EmbeddingRecord(
+            embedder.name,
+            embedder.model_sha256,
+            embedder.dimension,
+            embedder.max_tokens,
+            embedder.engine.runtime,
+            embedder.engine.precision,
+        )
 
     def _manifest(self, folder: Path, written: Written, articles: dict[str, str]) -> UnsealedManifest:
         return UnsealedManifest(

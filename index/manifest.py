@@ -15,13 +15,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from index.durable import fsync_tree, replace_text, sha256_of
 from index.errors import GenerationDamaged, GenerationIncompatible
+from index.runtimes import Engine, Precision, Runtime
 from ingest.failpoints import reach
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Of the folder as a whole: raised when an older program could not read a newer generation, or misread it."""
 
 MANIFEST_FILE = "manifest.json"
@@ -34,12 +35,22 @@ _Record = TypeVar("_Record")
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRecord:
-    """The model that made the vectors; `max_tokens` is the longest text it sees whole."""
+    """The model that made the vectors; `max_tokens` is the longest text it sees whole.
+
+    `runtime` and `precision` say what computed them: see `index.runtimes.Engine`.
+    """
 
     model: str
     model_sha256: str
     dimension: int
     max_tokens: int
+    runtime: str
+    precision: str
+
+    @property
+    def engine(self) -> Engine:
+        """What computed the vectors; this program may know no such one."""
+        return Engine(cast("Runtime", self.runtime), cast("Precision", self.precision))
 
 
 @dataclass(frozen=True, slots=True)

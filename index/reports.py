@@ -91,7 +91,13 @@ class Changes:
 
 
 def difference(
-    manifest: Manifest, *, model: str, model_sha256: str, chunking: dict[str, int | str], cleaning: int
+    manifest: Manifest,
+    *,
+    model: str,
+    model_sha256: str,
+    engine: str | None,
+    chunking: dict[str, int | str],
+    cleaning: int,
 ) -> str | None:
     """Say why a generation's chunks and vectors cannot be taken over, as a clause; None where they can.
 
@@ -99,11 +105,14 @@ def difference(
         manifest: Of the generation.
         model: Name of the embedding model that is set now.
         model_sha256: SHA-256 (hex) of its files.
+        engine: Why what computed the vectors does not do any more, as a clause; None where it does.
         chunking: How articles are cut now; see `index.builder.chunking_record`.
         cleaning: Version of the cleaning rules.
     """
     if manifest.embedding.model_sha256 != model_sha256:
         return f"the embedding model is now {model!r}, the index has {manifest.embedding.model!r}"
+    if engine is not None:
+        return engine
     if manifest.chunking != chunking:
         changed = sorted(
             name for name in chunking.keys() | manifest.chunking if chunking.get(name) != manifest.chunking.get(name)

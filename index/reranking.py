@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.embedding import ModelRefused, check_folder, load_safely, quiet_offline
+from index.model_files import ModelRefused, check_folder, load_safely, quiet_offline
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -12,11 +12,13 @@ import structlog
 from index.builder import Builder
 from index.catalog import Catalog
 from index.cutting import chunking_record
-from index.embedding import Embedder, LazyEmbedder, check_model, load_embedder
+from index.embedding import Embedder, EmbedderSettings, LazyEmbedder, engine_difference, load_embedder
 from index.errors import IndexingError
 from index.manifest import Manifest, read_manifest
+from index.model_files import check_model
 from index.reports import BuildReport, difference
 from index.reranking import load_reranker
+from index.runtimes import Engine
 from ingest.article import ArticleId
 from ingest.chunking import ChunkingSettings
 from ingest.cleaning import CLEANING_VERSION
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LIBRARY_FILE = "library.sqlite"
+PREPARED_FOLDER = "models"
 
 REWRITE_SECONDS = 5.0
 REWRITE_SHARE = 0.2
@@ -50,10 +53,19 @@ LLM_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """What embeds questions, and why that, as a clause."""
+
+    engine: Engine
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """All that a server needs, opened. `close` them when done."""
 
     settings: Settings
+    embedding: Embedding
     library: ArticleLibrary
     catalog: Catalog
     live: LiveIndex
@@ -176,6 +188,27 @@ def chunking_settings(settings: Settings) -> ChunkingSettings:
     return ChunkingSettings(settings.chunk_tokens, settings.chunk_overlap_tokens, settings.chunk_title)
 
 
+def embedder_settings(settings: Settings) -> EmbedderSettings:
+    """Give which model embeds, and what may compute it."""
+    return EmbedderSettings(
+        settings.embedding_model,
+        settings.prepared_models or settings.data / PREPARED_FOLDER,
+        settings.embedding_runtime,
+        settings.embedding_precision,
+    )
+
+
+def engine_of_index(catalog: Catalog) -> Engine | None:
+    """Give what computed the vectors of the current generation, None where nobody knows."""
+    current = catalog.current()
+    if current is None:
+        return None
+    try:
+        return read_manifest(catalog.folder(current)).embedding.engine
+    except IndexingError:
+        return None
+
+
 def index_builder(settings: Settings) -> RunBuild:
     """Give what brings the index of a data folder up to date with its library, by the settings.
 
@@ -184,7 +217,8 @@ def index_builder(settings: Settings) -> RunBuild:
 
     def run(full: bool, *, on_plan: OnPlan, on_progress: OnProgress, cancelled: Cancelled) -> BuildReport:
         library, catalog = open_library(settings.data), open_catalog(settings.data)
-        embedder, chunking = LazyEmbedder(settings.embedding_model), chunking_settings(settings)
+        embedder = LazyEmbedder(embedder_settings(settings), engine_of_index(catalog))
+        chunking = chunking_settings(settings)
         try:
             report = Builder(catalog, embedder, chunking, exact_rows=settings.exact_chunks).build(
                 library,
@@ -221,6 +255,7 @@ def index_is_stale(manifest: Manifest, settings: Settings) -> str | None:
         manifest,
         model=settings.embedding_model,
         model_sha256=check_model(settings.embedding_model).model_sha256,
+        engine=engine_difference(manifest.embedding.engine, embedder_settings(settings)),
         chunking=chunking_record(chunking_settings(settings)),
         cleaning=CLEANING_VERSION,
     )
@@ -238,12 +273,14 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
     """
     library = open_library(settings.data)
     catalog = open_catalog(settings.data)
-    embedder = load_embedder(settings.embedding_model)
+    wanted, made_with = embedder_settings(settings), engine_of_index(catalog)
+    embedder = load_embedder(wanted, made_with)
     # What is left of a request's time is for the answer without the LLM.
     llm_seconds = min(settings.llm_timeout_seconds, LLM_SHARE * settings.request_timeout_seconds)
     live, assistant = open_assistant(settings, catalog, embedder, library.removed, llm_seconds=llm_seconds)
     return Parts(
         settings=settings,
+        embedding=Embedding(embedder.engine, wanted.reason_for(embedder.engine, made_with)),
         library=library,
         catalog=catalog,
         live=live,

@@ -258,11 +258,12 @@ def search(
 
 def _embedder(settings: Settings) -> Any:  # noqa: ANN401  # the type would import numpy before it is needed
     from index.embedding import load_embedder
-    from service.assembly import open_catalog
+    from service.assembly import embedder_settings, engine_of_index, open_catalog
 
-    if open_catalog(settings.data).current() is None and not open_catalog(settings.data).names():
+    catalog = open_catalog(settings.data)
+    if catalog.current() is None and not catalog.names():
         raise CommandFailed(f"there is no index in {settings.data} yet; run 'byline add PATH' and 'byline build'")
-    return load_embedder(settings.embedding_model)
+    return load_embedder(embedder_settings(settings), engine_of_index(catalog))
 
 
 @articles_app.command("list")

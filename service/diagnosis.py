@@ -8,13 +8,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from index.catalog import Catalog
 from index.dense import choose_kind
-from index.embedding import check_model
+from index.embedding import choose_engine
 from index.errors import IndexingError
 from index.manifest import Manifest, verify
+from index.model_files import check_model
 from index.reports import Changes
 from index.unfinished import unfinished_articles
 from ingest.article import IngestError
-from service.assembly import has_library, index_is_stale, open_catalog, open_library
+from service.assembly import (
+    embedder_settings,
+    engine_of_index,
+    has_library,
+    index_is_stale,
+    open_catalog,
+    open_library,
+)
 from service.console import duration
 from service.conversations import CONVERSATIONS_FILE, fault_of
 from service.settings import Settings
@@ -37,9 +45,16 @@ def diagnose(settings: Settings) -> list[Check]:
 def _model(settings: Settings) -> Check:
     try:
         files = check_model(settings.embedding_model)
+        made_with = engine_of_index(open_catalog(settings.data))
+        chosen = choose_engine(files, embedder_settings(settings), made_with)
     except IndexingError as error:
         return Check("embedding model", ok=False, finding=str(error))
-    return Check("embedding model", ok=True, finding=f"{settings.embedding_model}, files {files.model_sha256[:12]}")
+    finding = f"{settings.embedding_model}, files {files.model_sha256[:12]}, run by {chosen.engine}: {chosen.why}"
+    if chosen.agreement is not None:
+        finding += f" ({chosen.agreement.overlap:.1%} of the ten nearest alike)"
+    if chosen.passed_over:
+        finding += f"; not by {'; '.join(chosen.passed_over)}"
+    return Check("embedding model", ok=True, finding=finding)
 
 
 def _answerer(settings: Settings) -> Check:

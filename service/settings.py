@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from index.runtimes import Precision, Runtime
 from ingest import failpoints
 from service.answering.answer import AnswererName
 from service.errors import WrongUse
@@ -43,6 +44,19 @@ class Settings(BaseSettings):
         default="all-MiniLM-L6-v2",
         min_length=1,
         description="The shipped model by this name, or a folder with a sentence-transformers model.",
+    )
+    embedding_runtime: Runtime | Literal["auto"] = Field(
+        default="auto",
+        description="What runs the embedding model: torch, onnxruntime, openvino; auto: what the index was made with, "
+        "else the fastest that agrees with torch.",
+    )
+    embedding_precision: Precision | Literal["auto"] = Field(
+        default="auto",
+        description="Of its multiplications: fp32, or bf16 where runtime and processor can; auto likewise.",
+    )
+    prepared_models: Path | None = Field(
+        default=None,
+        description="Folder for the model as runtimes read it, made at the first use; none: in the data folder.",
     )
     chunk_tokens: int = Field(default=160, ge=32, le=8192, description="Longest chunk, in model tokens.")
     chunk_overlap_tokens: int = Field(

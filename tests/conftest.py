@@ -1,12 +1,14 @@
 """What tests share: the real embedding model, loaded once, and a service with a few articles of our own."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from index.embedding import load_embedder
+from index.embedding import EmbedderSettings, load_embedder
+from index.model_files import SHIPPED_MODEL
 
 # How long an example takes is the machine's business; by default a slow one fails its test.
 settings.register_profile("untimed", deadline=None)
@@ -52,9 +54,20 @@ def thorough(request):
     return request.config.getoption("--thorough")
 
 
+def pytest_configure(config):
+    # Exported once for all tests, their processes and the next run; a test may set another folder.
+    os.environ.setdefault("BYLINE_PREPARED_MODELS", str(config.cache.mkdir("prepared-models")))
+
+
 @pytest.fixture(scope="session")
-def embedder():
-    return load_embedder("all-MiniLM-L6-v2")
+def wanted_embedder():
+    """How the shipped model is wanted, whatever runs it."""
+    return EmbedderSettings(SHIPPED_MODEL, Path(os.environ["BYLINE_PREPARED_MODELS"]))
+
+
+@pytest.fixture(scope="session")
+def embedder(wanted_embedder):
+    return load_embedder(wanted_embedder)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +85,7 @@ def assembled(embedder):
         return assembly.assemble(settings, launch=InThread(assembly.index_builder(settings)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "load_embedder", lambda _name: embedder)
+        patch.setattr(assembly, "load_embedder", lambda *_: embedder)
         yield assemble
 
 

@@ -15,7 +15,8 @@ from eval.bench.embedding import Passages, measure_passages
 from eval.bench.floor import Floor, bare_process
 from eval.bench.measure import MIB, percentile, timed
 from eval.bench.processes import Finished
-from index.embedding import SentenceTransformerEmbedder, load_embedder
+from index.embedding import Embedder, load_embedder
+from service.assembly import embedder_settings
 from service.settings import Settings
 
 Part = Literal["embedding", "build", "search", "start", "http"]
@@ -73,10 +74,10 @@ class Bench:
         return build_corpus(self.settings, self.folder / "articles", self.plan.seed, self.plan.articles)
 
     @cached_property
-    def embedder(self) -> SentenceTransformerEmbedder:
+    def embedder(self) -> Embedder:
         """Our embedder, loaded once."""
         self.note("Loading the embedding model ...")
-        return load_embedder(self.settings.embedding_model)
+        return load_embedder(embedder_settings(self.settings))
 
     @cached_property
     def floor(self) -> Floor:

@@ -21,8 +21,9 @@ import numpy as np
 
 from eval.bench.measure import percentile, timed
 from eval.bench.processes import Finished, run_process
-from index.embedding import Vectors, check_model
+from index.embedding import Vectors
 from index.generation import DENSE_FILE
+from index.model_files import check_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -18,7 +18,7 @@ from eval.bench.measure import Cost, Figure, Measured, figure, timed
 from index.embedding import load_embedder
 from index.searcher import Searcher, SearchResult
 from service.answering.reply import Reply
-from service.assembly import open_assistant, open_catalog
+from service.assembly import embedder_settings, open_assistant, open_catalog
 
 if TYPE_CHECKING:
     from eval.bench.bench import Bench
@@ -67,7 +67,7 @@ def measure_search(bench: Bench) -> Measured:
     warm_up = bench.next_questions(WARM_UP_QUESTIONS)
     asked = bench.next_questions(plan.questions)
     searcher = Searcher(bench.built.generation, bench.embedder)
-    live, assistant = open_assistant(settings, open_catalog(settings.data), load_embedder(settings.embedding_model))
+    live, assistant = open_assistant(settings, open_catalog(settings.data), load_embedder(embedder_settings(settings)))
     bench.note(f"Asking {len(asked)} questions in this process ...")
     found: dict[str, SearchResult] = {}
     replies: dict[str, Reply] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +17,7 @@ from service.api.errors import (
     request_id_of,
     responses,
 )
-from service.api.schemas import LiveOut, ReadyOut, VersionOut
+from service.api.schemas import EmbeddingOut, LiveOut, ReadyOut, VersionOut
 from service.api.state import STARTING, ApiState, StateNow
 from service.version import byline_version
 
@@ -49,12 +49,32 @@ async def readyz(request: Request, response: Response, state: StateNow) -> Respo
     generation = _generation(state)
     problems = [str(problem) for problem in state.parts.live.problems]
     problems.extend(state.parts.conversations.problems)
+    problems.extend(_other_engine(state))
     if state.parts.assistant.llm_problem is not None:
         problems.append(state.parts.assistant.llm_problem)
     if failure is None and generation is not None:
-        return ReadyOut(generation=generation, problems=problems)
+        return ReadyOut(generation=generation, embedding=_embedding(state), problems=problems)
     failure = failure or "index: there is none"
     return _not_ready(request, failure, retry_after=5, generation=generation, problems=problems)
+
+
+def _embedding(state: ApiState) -> EmbeddingOut:
+    embedding = state.parts.embedding
+    return EmbeddingOut(runtime=embedding.engine.runtime, precision=embedding.engine.precision, why=embedding.why)
+
+
+def _other_engine(state: ApiState) -> Iterator[str]:
+    """Say where questions are embedded otherwise than the passages were; all engines agree, so they are answered."""
+    try:
+        generation = state.parts.live.searcher().generation
+    except NoGeneration:
+        return
+    made_with, asked_with = generation.manifest.embedding.engine, state.parts.embedding.engine
+    if made_with != asked_with:
+        yield (
+            f"generation {generation.name} was embedded by {made_with}, questions are by {asked_with}; "
+            "start the server again, or build the index anew where it cannot run that"
+        )
 
 
 def _not_ready(

@@ -527,11 +527,20 @@ class LiveOut(ResponseModel):
     status: Literal["alive"] = "alive"
 
 
+class EmbeddingOut(ResponseModel):
+    """What embeds questions, and why that; see the setting `embedding_runtime`."""
+
+    runtime: str
+    precision: str
+    why: str
+
+
 class ReadyOut(ResponseModel):
     """Questions can be answered; `problems` says what is wrong all the same."""
 
     status: Literal["ready"] = "ready"
     generation: str
+    embedding: EmbeddingOut
     problems: list[str]
 
 

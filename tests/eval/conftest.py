@@ -8,7 +8,7 @@ from tiny_sets import write_beir, write_question_set
 def model_loaded(embedder, monkeypatch):
     """What runs a set takes the model that is loaded already."""
     for module in ("running", "sweep", "calibration"):
-        monkeypatch.setattr(f"eval.{module}.load_embedder", lambda _name: embedder)
+        monkeypatch.setattr(f"eval.{module}.load_embedder", lambda *_: embedder)
 
 
 @pytest.fixture(scope="session")

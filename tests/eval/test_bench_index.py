@@ -14,7 +14,8 @@ from eval.bench.measure import folder_bytes, memory_bytes, timed
 from eval.bench.processes import Finished
 from eval.bench.report import BenchRun, circumstances_line
 from eval.cli import app
-from index.embedding import SHIPPED_MODEL, check_model, load_embedder
+from index.embedding import EmbedderSettings, load_embedder
+from index.model_files import SHIPPED_MODEL, check_model
 from service.settings import Settings
 
 ARTICLES = 12
@@ -51,7 +52,7 @@ def ran(tmp_path_factory, embedder):
     words = ["--articles", ARTICLES, "--rounds", 1, "--clients", 2, "--seconds", 0.3, "--build-seconds", 0.5]
     with pytest.MonkeyPatch.context() as patch:
         # Only its tokenizer is used, and the stand-in has the same.
-        patch.setattr("eval.bench.indexing.run.load_embedder", lambda _name: embedder)
+        patch.setattr("eval.bench.indexing.run.load_embedder", lambda *_: embedder)
         # A bare process takes seconds to start, and nothing here is about speed: what it would run is run here.
         patch.setattr("eval.bench.indexing.floor.run_process", run_here)
         patch.setenv("HF_HUB_OFFLINE", "1")
@@ -183,7 +184,11 @@ class TestRun:
 def test_the_stand_in_is_a_model_as_byline_wants_it(tmp_path, embedder, layers):
     folder = make_stand_in(tmp_path / "one", layers)
     again = make_stand_in(tmp_path / "two", layers)
-    found = load_embedder(str(folder))
+
+    def load(model):
+        return load_embedder(EmbedderSettings(str(model), tmp_path / "models"))
+
+    found = load(folder)
     assert found.model_sha256 == check_model(str(again)).model_sha256 != embedder.model_sha256
     assert (found.dimension, found.max_tokens) == (embedder.dimension, embedder.max_tokens)
     assert folder_bytes(folder) < folder_bytes(check_model(SHIPPED_MODEL).folder)
@@ -193,7 +198,7 @@ def test_the_stand_in_is_a_model_as_byline_wants_it(tmp_path, embedder, layers):
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     assert vectors[0] == pytest.approx(vectors[2], abs=1e-6)
     assert vectors[0] @ vectors[1] < 0.99
-    assert load_embedder(str(again)).encode(texts) == pytest.approx(vectors, abs=0)
+    assert load(again).encode(texts) == pytest.approx(vectors, abs=0)
 
 
 @pytest.mark.parametrize("layers", [-1, 2])

@@ -29,8 +29,8 @@ def ran(tmp_path_factory, embedder):
     words = ["--articles", 12, "--questions", 6, "--clients", "1,2", "--seconds", 0.5, "--cold-starts", 1]
     with pytest.MonkeyPatch.context() as patch:
         # Loading takes seconds, and nothing here is about speed.
-        patch.setattr("eval.bench.bench.load_embedder", lambda _name: embedder)
-        patch.setattr("eval.bench.searching.load_embedder", lambda _name: embedder)
+        patch.setattr("eval.bench.bench.load_embedder", lambda *_: embedder)
+        patch.setattr("eval.bench.searching.load_embedder", lambda *_: embedder)
         patch.setattr("tempfile.tempdir", str(folder / "tmp"))
         patch.setenv("BYLINE_DATA", str(folder / "mine"))
         done = bench(*words, "--json", "--out", folder / "run.json")

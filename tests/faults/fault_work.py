@@ -14,6 +14,7 @@ import numpy as np
 
 from index import builder, merging
 from index.catalog import Catalog
+from index.runtimes import REFERENCE
 from ingest import failpoints
 from ingest.article import Article
 from ingest.intake import prepare
@@ -29,6 +30,7 @@ class Numbers:
     """An embedder whose vectors follow from the text alone."""
 
     name, model_sha256, dimension, max_tokens = "numbers", "0f" * 32, 16, 254
+    engine = REFERENCE
 
     def encode(self, texts, *, on_batch=lambda _: None):
         seeds = [int.from_bytes(text.encode()[-6:], "big") for text in texts]
@@ -81,7 +83,7 @@ def serve() -> None:
     """Fork a process for every line of JSON that comes in; say its number, and its exit code when it has ended."""
     # Here, and not where a test that imports this module would have it, too.
     builder.PART_ARTICLES = 3
-    assembly.LazyEmbedder = lambda _name: Numbers()
+    assembly.LazyEmbedder = lambda *_: Numbers()
     assembly.check_model = lambda _name: Numbers
     running: set[int] = set()
     answers = os.fdopen(os.dup(1), "w")  # not sys.stdout, which the product logs to

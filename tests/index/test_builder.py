@@ -11,11 +11,13 @@ from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.dense import write_dense
 from index.durable import naming_full_storage
-from index.embedding import SHIPPED_MODEL, LazyEmbedder, _shipped_folder
+from index.embedding import LazyEmbedder
 from index.errors import BuildCancelled, NoGeneration, StorageFull
 from index.generation import Generation
 from index.lexical import write_lexical
+from index.model_files import shipped_folder
 from index.reports import Skipped
+from index.runtimes import REFERENCE
 from index.searcher import Searcher
 from ingest.article import IngestError
 from ingest.chunking import ChunkingSettings
@@ -155,7 +157,7 @@ class TestFirstBuild:
     def test_nothing_is_embedded_that_the_model_would_cut_off(self, first):
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(_shipped_folder() / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(shipped_folder() / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         lengths = [len(tokenizer.encode(text).ids) for text in first[2].texts]
@@ -197,9 +199,9 @@ class TestNextBuild:
         assert (report.chunks_embedded, report.chunks_reused, watched.texts) == (0, 0, [])
         assert catalog.names() == ["000001"]
 
-    def test_the_model_is_not_even_loaded_where_nothing_changed(self, catalog, monkeypatch):
-        monkeypatch.setattr("index.embedding._load", lambda _: pytest.fail("the model was loaded"))
-        report = Builder(catalog, LazyEmbedder(SHIPPED_MODEL), CHUNKING).build(library(*ARTICLES))
+    def test_the_model_is_not_even_loaded_where_nothing_changed(self, catalog, monkeypatch, wanted_embedder):
+        monkeypatch.setattr("index.embedding._load", lambda *_: pytest.fail("the model was loaded"))
+        report = Builder(catalog, LazyEmbedder(wanted_embedder), CHUNKING).build(library(*ARTICLES))
         assert (report.built, report.generation) == (False, "000001")
 
     def test_only_a_changed_article_is_embedded_again(self, builder, catalog, watched):
@@ -253,6 +255,7 @@ class TestNextBuild:
             (ChunkingSettings(60, 0), {}),
             (ChunkingSettings(60, 12, with_title=False), {}),
             (CHUNKING, {"model_sha256": "0" * 64}),
+            (CHUNKING, {"engine": REFERENCE}),
         ],
     )
     def test_other_settings_or_another_model_embed_all(self, catalog, embedder, chunking, claims):
@@ -264,6 +267,7 @@ class TestNextBuild:
         assert len(watched.texts) == manifest.counts.chunks + manifest.counts.sentences
         assert manifest.embedding.model_sha256 == watched.model_sha256
         assert manifest.embedding.max_tokens == watched.max_tokens
+        assert manifest.embedding.engine == watched.engine
         assert manifest.chunking["max_tokens"] == chunking.max_tokens
         assert manifest.chunking["overlap_tokens"] == chunking.overlap_tokens
 

@@ -47,7 +47,7 @@ def write_one(catalog: Catalog, word: str = "storm") -> Path:
         UnsealedManifest(
             generation=generation_of(staged),
             built_at="2026-03-01T12:00:00Z",
-            embedding=EmbeddingRecord(model="mini", model_sha256="53aa", dimension=384, max_tokens=256),
+            embedding=EmbeddingRecord("mini", "53aa", 384, 256, "torch", "fp32"),
             chunking={},
             cleaning_version=1,
             counts=Counts(articles=1, chunks=1, sentences=1),

@@ -4,23 +4,18 @@ import shutil
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from index import embedding
-from index.embedding import (
-    SHIPPED_MODEL,
-    SHIPPED_WEIGHTS_SHA256,
-    LazyEmbedder,
-    ModelRefused,
-    check_model,
-    load_embedder,
-)
+from index.embedding import EmbedderSettings, LazyEmbedder, load_embedder
+from index.model_files import SHIPPED_MODEL, SHIPPED_WEIGHTS_SHA256, ModelRefused, check_model, shipped_folder
+from index.runtimes import FASTEST_FIRST, missing
 
-SHIPPED = embedding._shipped_folder()
+SHIPPED = shipped_folder()
 
 TEXTS = [
     "The ferry to Sant Orlo leaves at nine.",
@@ -49,44 +44,80 @@ def edit_json(path, change):
     path.write_text(json.dumps(values))
 
 
+ENGINES = [
+    pytest.param(engine, id=str(engine), marks=pytest.mark.skipif(missing(engine) is not None, reason=f"{engine}"))
+    for engine in FASTEST_FIRST
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def embedder(request, wanted_embedder):
+    """The shipped model, by every engine that this machine has: one contract for all."""
+    engine = request.param
+    loaded = load_embedder(replace(wanted_embedder, runtime=engine.runtime, precision=engine.precision))
+    assert loaded.engine == engine
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def reference(wanted_embedder):
+    return load_embedder(replace(wanted_embedder, runtime="torch"))
+
+
+@pytest.fixture
+def tolerance(embedder):
+    """How far the numbers of a vector may be from the right ones: bf16 has two to three digits."""
+    return 1e-5 if embedder.engine.precision == "fp32" else 2e-3
+
+
+def by_torch(model):
+    """How the torch runtime is asked for a model: what is refused there is refused by all."""
+    return EmbedderSettings(str(model), Path("not-used"), "torch")
+
+
 @pytest.mark.model
 class TestVectors:
-    def test_hello_world_has_the_published_vector(self, embedder):
+    def test_hello_world_has_the_published_vector(self, embedder, tolerance):
         """The first numbers as qdrant/fastembed pins them for this model."""
         vector = embedder.encode(["hello world"])[0]
-        assert vector[:5] == pytest.approx([-0.034478, 0.03102, 0.00673, 0.02611, -0.039362], abs=1e-5)
+        assert vector[:5] == pytest.approx([-0.034478, 0.03102, 0.00673, 0.02611, -0.039362], abs=tolerance)
+
+    def test_vectors_are_those_of_the_reference(self, embedder, reference):
+        cosines = (embedder.encode(TEXTS) * reference.encode(TEXTS)).sum(axis=1)
+        assert cosines.min() > (0.999999 if embedder.engine.precision == "fp32" else 0.9999)
 
     def test_vectors_are_single_floats_of_unit_length(self, embedder):
         vectors = embedder.encode(TEXTS)
         assert (vectors.shape, vectors.dtype) == ((len(TEXTS), 384), np.float32)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
 
-    def test_a_text_has_the_same_vector_alone_and_among_others(self, embedder):
+    def test_a_text_has_the_same_vector_alone_and_among_others(self, embedder, tolerance):
         alone = np.concatenate([embedder.encode([text]) for text in TEXTS])
-        assert np.allclose(embedder.encode(TEXTS), alone, atol=1e-5)
+        assert np.allclose(embedder.encode(TEXTS), alone, atol=tolerance)
 
-    def test_vectors_come_in_the_order_of_the_texts(self, embedder):
+    def test_vectors_come_in_the_order_of_the_texts(self, embedder, tolerance):
         order = np.random.default_rng(7).permutation(len(TEXTS))
         shuffled = embedder.encode([TEXTS[place] for place in order])
-        assert np.allclose(shuffled, embedder.encode(TEXTS)[order], atol=1e-5)
+        assert np.allclose(shuffled, embedder.encode(TEXTS)[order], atol=tolerance)
 
     def test_every_text_is_reported_once(self, embedder):
         sizes = []
-        embedder.encode(TEXTS, on_batch=sizes.append)
-        assert sum(sizes) == len(TEXTS)
+        texts = TEXTS * 8
+        embedder.encode(texts, on_batch=sizes.append)
+        assert sum(sizes) == len(texts)
         assert len(sizes) > 1
 
     def test_no_texts_give_no_rows(self, embedder):
         assert embedder.encode([]).shape == (0, 384)
         assert embedder.count_tokens([]) == []
 
-    def test_four_threads_get_what_one_gets(self, embedder):
+    def test_four_threads_get_what_one_gets(self, embedder, tolerance):
         work = [TEXTS[start : start + 9] for start in (0, 3, 6, 9)] * 2
         expected = [(embedder.encode(texts), embedder.count_tokens(texts)) for texts in work]
         with ThreadPoolExecutor(4) as pool:
             found = list(pool.map(lambda texts: (embedder.encode(texts), embedder.count_tokens(texts)), work))
         for (vectors, counts), (right_vectors, right_counts) in zip(found, expected, strict=True):
-            assert np.allclose(vectors, right_vectors, atol=1e-6)
+            assert np.allclose(vectors, right_vectors, atol=tolerance)
             assert counts == right_counts
 
 
@@ -114,26 +145,27 @@ class TestTokens:
 
 @pytest.mark.model
 class TestLoading:
-    def test_a_model_loads_without_network(self, monkeypatch, embedder):
+    def test_a_model_loads_without_network(self, monkeypatch, embedder, wanted_embedder):
         def refuse(*_):
             raise AssertionError("the network was asked")
 
         for name in ("connect", "connect_ex"):
             monkeypatch.setattr(socket.socket, name, refuse)
         monkeypatch.setattr(socket, "getaddrinfo", refuse)
-        loaded = load_embedder(SHIPPED_MODEL)
+        engine = embedder.engine
+        loaded = load_embedder(replace(wanted_embedder, runtime=engine.runtime, precision=engine.precision))
         assert np.allclose(loaded.encode(TEXTS[:3]), embedder.encode(TEXTS[:3]), atol=1e-6)
 
-    def test_a_model_is_known_by_its_files_and_named_as_the_settings_do(self, embedder, model_folder):
-        by_path = load_embedder(str(model_folder))
-        assert (by_path.name, embedder.name) == (str(model_folder), SHIPPED_MODEL)
-        assert by_path.model_sha256 == embedder.model_sha256
+    def test_a_model_is_known_by_its_files_and_named_as_the_settings_do(self, reference, model_folder):
+        by_path = load_embedder(by_torch(model_folder))
+        assert (by_path.name, reference.name) == (str(model_folder), SHIPPED_MODEL)
+        assert by_path.model_sha256 == reference.model_sha256
 
-    def test_another_setting_of_the_same_weights_is_another_model(self, embedder, model_folder):
+    def test_another_setting_of_the_same_weights_is_another_model(self, reference, model_folder):
         edit_json(model_folder / "sentence_bert_config.json", lambda config: config.update(max_seq_length=128))
-        changed = load_embedder(str(model_folder))
-        assert changed.max_tokens == embedder.max_tokens - 128
-        assert changed.model_sha256 != embedder.model_sha256
+        changed = load_embedder(by_torch(model_folder))
+        assert changed.max_tokens == reference.max_tokens - 128
+        assert changed.model_sha256 != reference.model_sha256
 
     def test_the_weights_of_every_module_make_the_model(self, model_folder):
         layer = model_folder / "2_Dense" / "model.safetensors"
@@ -149,35 +181,35 @@ class TestLoading:
         monkeypatch.syspath_prepend(tmp_path)
         edit_json(model_folder / "modules.json", lambda modules: modules[1].update(type="evil_module.Pooling"))
         with pytest.raises(ModelRefused, match="cannot be loaded"):
-            load_embedder(str(model_folder))
+            load_embedder(by_torch(model_folder))
         assert "evil_module" not in sys.modules
 
     def test_a_configuration_that_asks_for_code_is_refused(self, model_folder):
         auto_map = {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}
         edit_json(model_folder / "config.json", lambda config: config.update(auto_map=auto_map, model_type="evil"))
         with pytest.raises(ModelRefused, match="cannot be loaded"):
-            load_embedder(str(model_folder))
+            load_embedder(by_torch(model_folder))
 
     def test_weights_that_cannot_be_read_are_refused(self, model_folder):
         weights = model_folder / "model.safetensors"
         weights.unlink()
         weights.write_bytes((SHIPPED / weights.name).read_bytes()[:100_000])
         with pytest.raises(ModelRefused, match="cannot be loaded"):
-            load_embedder(str(model_folder))
+            load_embedder(by_torch(model_folder))
 
 
 @pytest.mark.model
 class TestLazyEmbedder:
-    def test_it_gives_what_the_embedder_gives(self, embedder):
-        lazy = LazyEmbedder(SHIPPED_MODEL)
-        assert np.allclose(lazy.encode(TEXTS[:3]), embedder.encode(TEXTS[:3]), atol=1e-6)
-        assert lazy.count_tokens(TEXTS) == embedder.count_tokens(TEXTS)
-        for name in ("name", "model_sha256", "dimension", "max_tokens"):
-            assert getattr(lazy, name) == getattr(embedder, name)
+    def test_it_gives_what_the_embedder_gives(self, wanted_embedder):
+        lazy, loaded = LazyEmbedder(wanted_embedder), load_embedder(wanted_embedder)
+        assert np.allclose(lazy.encode(TEXTS[:3]), loaded.encode(TEXTS[:3]), atol=1e-6)
+        assert lazy.count_tokens(TEXTS) == loaded.count_tokens(TEXTS)
+        for name in ("name", "model_sha256", "engine", "dimension", "max_tokens"):
+            assert getattr(lazy, name) == getattr(loaded, name)
 
     def test_a_bad_model_is_refused_at_once(self, tmp_path):
         with pytest.raises(ModelRefused):
-            LazyEmbedder(str(tmp_path))
+            LazyEmbedder(by_torch(tmp_path))
 
 
 class TestRefusals:
@@ -185,12 +217,12 @@ class TestRefusals:
     def test_a_name_that_is_no_folder_is_refused_with_the_remedy(self, model, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ModelRefused, match=f"name '{SHIPPED_MODEL}' or a folder"):
-            load_embedder(model)
+            load_embedder(by_torch(model))
 
     def test_pickled_weights_alone_are_refused(self, tmp_path):
         (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": [0.0]}))
         with pytest.raises(ModelRefused, match="safetensors"):
-            load_embedder(str(tmp_path))
+            load_embedder(by_torch(tmp_path))
 
     def test_pickled_weights_of_a_module_are_refused(self, model_folder):
         """The library would read the pickle of a dense layer even where the transformer has safetensors."""
@@ -202,7 +234,7 @@ class TestRefusals:
         entry = {"idx": 3, "name": "3", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
         edit_json(model_folder / "modules.json", lambda modules: modules.append(entry))
         with pytest.raises(ModelRefused, match=r"2_Dense/pytorch_model\.bin are a pickle"):
-            load_embedder(str(model_folder))
+            load_embedder(by_torch(model_folder))
 
     def test_the_shipped_model_with_one_altered_byte_is_refused(self, tmp_path, monkeypatch):
         folder = tmp_path / "altered"
@@ -212,9 +244,9 @@ class TestRefusals:
             byte = weights.read(1)[0]
             weights.seek(-1, 1)
             weights.write(bytes([byte ^ 1]))
-        monkeypatch.setattr(embedding, "_shipped_folder", lambda: folder)
+        monkeypatch.setattr("index.model_files.shipped_folder", lambda: folder)
         with pytest.raises(ModelRefused, match=f"expected {SHIPPED_WEIGHTS_SHA256}; install the package"):
-            load_embedder(SHIPPED_MODEL)
+            load_embedder(by_torch(SHIPPED_MODEL))
 
     @pytest.mark.parametrize("place", ["modeling.py", "deep/er/custom.py"])
     def test_a_folder_that_holds_code_is_refused(self, model_folder, place):
@@ -222,4 +254,4 @@ class TestRefusals:
         code.parent.mkdir(parents=True, exist_ok=True)
         code.write_text("raise SystemExit")
         with pytest.raises(ModelRefused, match=f"holds code.*{Path(place).name}"):
-            load_embedder(str(model_folder))
+            load_embedder(by_torch(model_folder))

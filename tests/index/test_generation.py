@@ -173,7 +173,9 @@ class TestContents:
 
     def test_the_manifest_says_what_the_generation_was_made_from(self, generation, embedder):
         manifest = generation.manifest
-        assert manifest.embedding == EmbeddingRecord("all-MiniLM-L6-v2", embedder.model_sha256, 384, 254)
+        assert manifest.embedding == EmbeddingRecord(
+            "all-MiniLM-L6-v2", embedder.model_sha256, 384, 254, embedder.engine.runtime, embedder.engine.precision
+        )
         assert manifest.chunking == {
             "max_tokens": 40,
             "overlap_tokens": 10,

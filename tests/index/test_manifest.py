@@ -40,7 +40,7 @@ def draft(generation: str = "000007") -> UnsealedManifest:
     return UnsealedManifest(
         generation=generation,
         built_at="2026-03-01T12:00:00Z",
-        embedding=EmbeddingRecord(model="mini", model_sha256="53aa", dimension=384, max_tokens=256),
+        embedding=EmbeddingRecord("mini", "53aa", 384, 256, "torch", "fp32"),
         chunking={"max_tokens": 200, "unit": "sentence"},
         cleaning_version=2,
         counts=Counts(articles=1, chunks=3, sentences=9),

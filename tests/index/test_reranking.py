@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from index.embedding import SHIPPED_MODEL, ModelRefused, check_model
+from index.model_files import SHIPPED_MODEL, ModelRefused, check_model
 from index.reranking import RERANKED, load_reranker
 from index.searcher import PER_ARTICLE, Searcher
 

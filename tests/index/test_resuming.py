@@ -14,6 +14,7 @@ from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.errors import BuildCancelled, NoGeneration, StorageFull
 from index.generation import Generation
+from index.runtimes import REFERENCE, Engine
 from index.unfinished import UNFINISHED_FOLDER
 from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
@@ -30,6 +31,7 @@ class Numbers:
     """An embedder that needs no model: what survives a crash does not depend on what vectors mean."""
 
     name, model_sha256, dimension, max_tokens = "numbers", "0f" * 32, 16, 254
+    engine = REFERENCE
 
     def __init__(self):
         self.texts = []
@@ -111,12 +113,14 @@ def test_nothing_is_left_where_nothing_was_to_do(catalog, embedder):
     assert not (catalog.root / UNFINISHED_FOLDER).exists()
 
 
-@pytest.mark.parametrize("change", ["chunking", "model"])
+@pytest.mark.parametrize("change", ["chunking", "model", "engine"])
 def test_parts_of_another_recipe_are_not_taken(catalog, embedder, change):
     interrupt(catalog, embedder)
     again = Numbers()
     if change == "model":
         again.model_sha256 = "aa" * 32
+    if change == "engine":
+        again.engine = Engine("openvino", "bf16")
     report = build(catalog, again, chunking=ChunkingSettings(50, 12) if change == "chunking" else CHUNKING)
     assert (report.chunks_resumed, report.chunks_embedded) == (0, 10)
 
@@ -167,7 +171,7 @@ def test_removing_articles_loads_no_model(catalog, embedder):
     build(catalog, embedder)
 
     class Unloaded:
-        name, model_sha256 = Numbers.name, Numbers.model_sha256
+        name, model_sha256, engine = Numbers.name, Numbers.model_sha256, Numbers.engine
 
     report = build(catalog, Unloaded(), ARTICLES[2:])
     assert (report.built, report.articles, report.chunks_reused) == (True, 8, 8)

@@ -21,7 +21,7 @@ TEXTS = [
 @pytest.fixture
 def serve(tmp_path, assembled, build_index, embedder, monkeypatch):
     """A function that builds an index of three articles with some settings, and opens the service over it."""
-    monkeypatch.setattr(assembly, "LazyEmbedder", lambda _name: embedder)
+    monkeypatch.setattr(assembly, "LazyEmbedder", lambda *_: embedder)
     opened = []
 
     def serve(**settings):

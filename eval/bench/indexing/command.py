@@ -81,7 +81,7 @@ def index(
 
 def _require_model(model: str) -> None:
     """Refuse a model that cannot be used before anything is done."""
-    from index.embedding import ModelRefused, check_model
+    from index.model_files import ModelRefused, check_model
 
     try:
         check_model(model)

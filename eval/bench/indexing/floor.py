@@ -13,7 +13,7 @@ from pathlib import Path
 from eval.bench.floor import BATCH
 from eval.bench.measure import Cost
 from eval.bench.processes import Finished, run_process
-from index.embedding import check_model
+from index.model_files import check_model
 
 _EMBED = """
 import json, os, sys, time

@@ -17,7 +17,8 @@ from eval.bench.indexing.whole import measure_build, measure_idle
 from eval.bench.machine import circumstances, load_average
 from eval.bench.measure import Measured
 from eval.bench.report import BenchRun
-from index.embedding import SentenceTransformerEmbedder, load_embedder
+from index.embedding import Embedder, load_embedder
+from service.assembly import embedder_settings
 from service.settings import Settings
 
 # In this order: what needs no server comes before it is started, as a second process would share the machine.
@@ -54,8 +55,8 @@ def run_index_bench(plan: Plan, settings: Settings, folder: Path, note: Callable
         made["notes"] = [warning_of_stand_in(plan.stand_in_layers)]
 
     @cache
-    def cutter() -> SentenceTransformerEmbedder:
-        return load_embedder(settings.embedding_model)
+    def cutter() -> Embedder:
+        return load_embedder(embedder_settings(settings))
 
     parts: dict[str, Measured] = {}
     for count in plan.articles:

@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from index.embedding import SHIPPED_MODEL, check_model
+from index.model_files import SHIPPED_MODEL, check_model
 
 MAX_LAYERS = 1
 """More would be hardly faster than the model itself, which has six."""

@@ -1,0 +1,231 @@
+"""An embedding model in the form that runtimes other than torch read, made once from the weights that torch loads.
+
+`<prepared>/<model's hash>/` holds the ONNX file, the tokenizer, the reference's vectors of the texts in `index/check`,
+and `export.json` with the SHA-256 of each. It is made by a process of its own: torch's memory ends with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from index.durable import fsync_folder, fsync_tree, locked, make_folder, naming_full_storage, replace_text, sha256_of
+from index.model_files import ModelFiles, ModelRefused, load_safely, quiet_offline
+
+FORMAT = 1
+OPSET = 17
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+REFERENCE_FILE = "reference.npy"
+RECORD_FILE = "export.json"
+_DESCRIPTION_FILE = "description.json"
+LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an encoder must know of an exported model.
+
+    Attributes:
+        dimension: Length of a vector.
+        longest: Most tokens of a text that it reads, special tokens counted.
+        special_tokens: How many of them are special.
+        inputs: Names of its inputs.
+        pad_id: Token that fills a batch up.
+        made_with: Versions of what exported it.
+    """
+
+    dimension: int
+    longest: int
+    special_tokens: int
+    inputs: tuple[str, ...]
+    pad_id: int
+    made_with: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An exported model on disk whose files are as they were written."""
+
+    folder: Path
+    description: Description
+
+
+def check_texts() -> tuple[list[str], list[str]]:
+    """Give the questions and passages that runtimes are compared by."""
+    folder = resources.files("index") / "check"
+    questions, passages = (
+        (folder / name).read_text(encoding="utf-8").splitlines() for name in ("questions.txt", "passages.txt")
+    )
+    return questions, passages
+
+
+@naming_full_storage()
+def open_export(prepared: Path, files: ModelFiles) -> Export:
+    """Give the export of a model, making it where it is missing, outdated or damaged: that takes some ten seconds.
+
+    Args:
+        prepared: Where exports are kept.
+        files: The model.
+
+    Raises:
+        ModelRefused: The model cannot be exported; torch can still run it.
+        StorageFull: No space for it.
+    """
+    folder = prepared / files.model_sha256[:16]
+    found = _read(folder, files)
+    if found is not None:
+        return found
+    make_folder(prepared)
+    with locked(prepared / LOCK_FILE):
+        found = _read(folder, files)  # another process may have made it meanwhile
+        if found is None:
+            _refuse_known(folder, files)
+            _make(folder, files)
+            found = _read(folder, files)
+    if found is None:
+        raise ModelRefused(f"the export in {folder} is not as it was just written; look after the disk")
+    return found
+
+
+def _read(folder: Path, files: ModelFiles) -> Export | None:
+    """Verify an export; None where it is missing, of another time, or damaged."""
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["model"] != files.model_sha256 or record["texts"] != _texts_sha256():
+            return None
+        if any(sha256_of(folder / name) != digest for name, digest in record["files"].items()):
+            return None
+        values = record["description"]
+        return Export(folder, Description(**values | {"inputs": tuple(values["inputs"])}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _texts_sha256() -> str:
+    return hashlib.sha256("\n".join(["", *check_texts()[0], "", *check_texts()[1]]).encode()).hexdigest()
+
+
+def _make(folder: Path, files: ModelFiles) -> None:
+    staged = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    command = [sys.executable, "-P", "-m", "index.exporting", str(files.folder.absolute()), str(staged.absolute())]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603  # our own command
+    if done.returncode != 0:
+        shutil.rmtree(staged, ignore_errors=True)
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        if done.returncode == 1:  # an exception, not a signal: it would come again
+            replace_text(_refusal(folder), json.dumps({"by": _exporter(), "reason": reason}) + "\n")
+        raise _not_exported(files, reason)
+    description = json.loads((staged / _DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    (staged / _DESCRIPTION_FILE).unlink()
+    record = {
+        "format": FORMAT,
+        "model": files.model_sha256,
+        "texts": _texts_sha256(),
+        "description": description,
+        "files": {name: sha256_of(staged / name) for name in (MODEL_FILE, TOKENIZER_FILE, REFERENCE_FILE)},
+    }
+    fsync_tree(staged)
+    replace_text(staged / RECORD_FILE, json.dumps(record, indent=1) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    staged.rename(folder)
+    fsync_folder(folder.parent)
+
+
+def _refuse_known(folder: Path, files: ModelFiles) -> None:
+    """Raise what the same exporter said of the same model before: asking it again takes seconds at every start."""
+    try:
+        refusal = json.loads(_refusal(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(refusal, dict) and refusal.get("by") == _exporter():
+        raise _not_exported(files, str(refusal.get("reason")))
+
+
+def _refusal(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.refused.json")
+
+
+def _not_exported(files: ModelFiles, reason: str) -> ModelRefused:
+    return ModelRefused(f"the model in {files.folder} cannot be exported for other runtimes than torch: {reason}")
+
+
+def _exporter() -> str:
+    """Name what exports, by its versions."""
+    return ", ".join(f"{name} {version(name)}" for name in ("torch", "sentence-transformers", "onnx"))
+
+
+def export(model_folder: Path, target: Path) -> None:
+    """Export a model by torch, with the reference's vectors of the check texts; for a process of its own.
+
+    Args:
+        model_folder: What `index.model_files.check_model` has passed.
+        target: An empty folder.
+    """
+    import warnings
+
+    quiet_offline()
+    import numpy as np
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    # Attention written out: the fused one exports to twice as many steps.
+    model = load_safely(SentenceTransformer, model_folder, kind="embedding model", attention="eager").eval()
+    texts = [text for group in check_texts() for text in group]
+    vectors = model.encode(texts, batch_size=8, show_progress_bar=False, normalize_embeddings=True)
+    np.save(target / REFERENCE_FILE, np.asarray(vectors, dtype=np.float32), allow_pickle=False)
+    # Of different lengths, so that the padding's part in the model is exported, too.
+    features = {name: value for name, value in model.preprocess(texts[:2]).items() if isinstance(value, torch.Tensor)}
+    names = tuple(features)
+
+    class Whole(torch.nn.Module):
+        """The model with its pooling, as one function of its inputs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs: Any) -> Any:  # noqa: ANN401  # tensors
+            return self.model(dict(zip(names, inputs, strict=True)))["sentence_embedding"]
+
+    with torch.no_grad(), warnings.catch_warnings():
+        # The exporter that is no longer the default: the new one needs two packages more and gives the same numbers.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Whole(),
+            tuple(features.values()),
+            str(target / MODEL_FILE),
+            input_names=list(names),
+            output_names=["embedding"],
+            dynamic_axes={name: {0: "texts", 1: "tokens"} for name in names} | {"embedding": {0: "texts"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    tokenizer = model.tokenizer
+    (target / TOKENIZER_FILE).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+    description = Description(
+        dimension=int(vectors.shape[1]),
+        longest=int(model.max_seq_length or 0),
+        special_tokens=int(tokenizer.num_special_tokens_to_add()),
+        inputs=names,
+        pad_id=int(tokenizer.pad_token_id or 0),
+        made_with=_exporter(),
+    )
+    (target / _DESCRIPTION_FILE).write_text(json.dumps(asdict(description)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    export(Path(sys.argv[1]), Path(sys.argv[2]))
