@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from index.durable import array_file, write
 from index.embedding import Vectors
+from index.halves import HalfVectors, cosines
 from index.manifest import DenseRecord
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-HalfVectors = NDArray[np.float16]
 Kind = Literal["flat", "ivf"]
 
 EXACT_ROWS = 200_000
@@ -42,6 +42,12 @@ _FEWEST_IN_A_LIST = 39
 
 _ROOM = 4
 """Lists are looked at that hold some so many times the vectors that are wanted."""
+
+_FEW_LEFT_OUT = 0.4
+"""From this share of vectors that may be found, an exact index looks for the nearest of all first."""
+
+_MORE = 1.3
+"""So many times more than should do are looked for then: enough of them pass unless a filter goes by the subject."""
 
 _BLOCK = 1 << 14
 _WRITE_BYTES = 1 << 22
@@ -76,6 +82,7 @@ class DenseIndex:
         self._index = index
         self._with_lists = _as_ivf(index) if probes else None
         self._probes = probes
+        self._stored = _stored_halves(index)
         if self._with_lists is not None:
             self._with_lists.make_direct_map()
 
@@ -108,12 +115,22 @@ class DenseIndex:
         Returns:
             Rows and their cosines, best first, ties by row.
         """
-        admitted = len(self) if allowed is None else int(allowed.sum())
+        admitted = len(self) if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, admitted)
         if k == 0:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        if allowed is not None and self._with_lists is None and admitted >= _FEW_LEFT_OUT * len(self):
+            # To ask of every vector whether it may be found takes as long again as to look at it.
+            most = min(len(self), int(_MORE * k * len(self) / admitted))
+            rows, scores = self._nearest(query, most, None)
+            passing = allowed[rows]
+            if np.count_nonzero(passing) >= k:
+                return rows[passing][:k], scores[passing][:k]
         bits = None if allowed is None else np.packbits(allowed, bitorder="little")
-        scores, rows = self._index.search(query[np.newaxis, :], k, params=self._parameters(bits, admitted, k))
+        return self._nearest(query, k, self._parameters(bits, admitted, k))
+
+    def _nearest(self, query: Vectors, k: int, parameters: faiss.SearchParameters | None) -> tuple[Rows, Vectors]:
+        scores, rows = self._index.search(query[np.newaxis, :], k, params=parameters)
         kept = rows[0] >= 0
         found, cosines = rows[0][kept], scores[0][kept]
         order = np.lexsort((found, -cosines))
@@ -132,6 +149,10 @@ class DenseIndex:
     def vectors(self, rows: Rows) -> Vectors:
         """Give the stored vectors of some rows, shape (n_rows, dimension), float32."""
         return np.asarray(self._index.reconstruct_batch(rows), dtype=np.float32)
+
+    def cosines(self, rows: Rows, query: Vectors) -> Vectors:
+        """Give the cosines of the stored vectors of some rows to a query, shape (n_rows,), float32."""
+        return self.vectors(rows) @ query if self._stored is None else cosines(self._stored, rows, query)
 
     def halves(self, first: int, last: int) -> HalfVectors:
         """Give the vectors from row `first` to before `last` just as they are stored."""
@@ -205,6 +226,15 @@ def measured_recall(index: DenseIndex, queries: Vectors) -> float:
 def _add(index: faiss.Index, vectors: HalfVectors) -> None:
     for first in range(0, len(vectors), _BLOCK):
         index.add(vectors[first : first + _BLOCK].astype(np.float32))
+
+
+def _stored_halves(index: faiss.Index) -> HalfVectors | None:
+    """See the vectors of an exact index where they lie, shape (n, dimension): good for as long as the index is."""
+    if not isinstance(index, faiss.IndexScalarQuantizer) or index.ntotal == 0:
+        return None
+    codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    halves: HalfVectors = codes.view(np.float16).reshape(index.ntotal, index.d)
+    return halves
 
 
 def _as_ivf(index: faiss.Index) -> faiss.IndexIVF:

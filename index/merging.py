@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.copies import read_copies, write_copies
-from index.dense import EXACT_ROWS, DenseIndex, HalfVectors, write_dense
+from index.dense import EXACT_ROWS, DenseIndex, write_dense
 from index.embedding import Vectors
 from index.generation import ARTICLE_LEXICAL_FOLDER, DENSE_FILE, LEXICAL_FOLDER
+from index.halves import HalfVectors
 from index.lexical import Postings, write_lexical
 from index.manifest import Counts, DenseRecord, Manifest, verify
 from index.passages import Extents, IndexedArticle, Passages, passage_files, write_passages

@@ -49,6 +49,24 @@ def test_only_allowed_rows_are_found(index, vectors):
     assert all(row % 7 == 3 for row in rows)
 
 
+@pytest.mark.parametrize("left_out", ["the nearest", "the farthest", "every third"])
+def test_what_most_rows_may_be_found_among_is_found_exactly(vectors, tmp_path, left_out):
+    index, _ = made(vectors, tmp_path / "vectors.faiss", exact_rows=500)
+    for query in unit_rows(5, 16, seed=2):
+        order, _ = index.search(query, 500)
+        allowed = np.ones(500, dtype=bool)
+        allowed[{"the nearest": order[:200], "the farthest": order[300:], "every third": order[::3]}[left_out]] = False
+        expected = [row for row in order if allowed[row]]
+        for k in (1, 10, 200, 500):
+            assert index.search(query, k, allowed=allowed)[0].tolist() == expected[:k]
+
+
+def test_cosines_are_those_of_the_stored_vectors(index, vectors):
+    rows = np.array([4, 499, 0, 4])
+    assert index.cosines(rows, vectors[0]) == pytest.approx(index.vectors(rows) @ vectors[0], abs=1e-6)
+    assert index.cosines(rows[:0], vectors[0]).tolist() == []
+
+
 def test_asking_for_more_than_there_is_gives_what_there_is(index, vectors):
     rows, _ = index.search(vectors[0], 10_000)
     assert sorted(rows) == list(range(500))
