@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -87,22 +88,21 @@ class Copies:
         corrections = [row for row in standing if any(row in self._corrections.get(other, ()) for other in among)]
         return min(corrections or standing, key=lambda row: (self._day(row, latest_first=bool(corrections)), row))
 
-    def spare(self, among: Collection[int]) -> frozenset[int]:
+    def spare(self, among: Iterable[int]) -> frozenset[int]:
         """Give those of some articles of which a better copy, or a correction, is among them, too."""
         if not self._groups:
             return frozenset()
         grouped: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for row in among:
-            if row in self._groups:
-                grouped[self._groups[row]].append(row)
-        return frozenset(row for rows in grouped.values() for row in set(rows) - {self.best(rows)})
+        for row in self._groups.keys() & among:
+            grouped[self._groups[row]].append(row)
+        return frozenset(row for rows in grouped.values() if len(rows) > 1 for row in set(rows) - {self.best(rows)})
 
     def _day(self, row: int, *, latest_first: bool) -> tuple[bool, int]:
         """Give what orders rows by their day; unknown days come last."""
-        published = self._passages.published[row]
-        if np.isnat(published):
+        published: date | None = self._passages.published[row].item()
+        if published is None:
             return (True, 0)
-        day = int(published.astype(np.int64))
+        day: int = published.toordinal()
         return (False, -day if latest_first else day)
 
 

@@ -40,18 +40,36 @@ def words(chunks: Scores, articles: Scores, article_rows: NDArray[np.int64]) -> 
     Args:
         chunks: Shape (n_chunks,), BM25 of each chunk among chunks.
         articles: Shape (n_articles,), BM25 of each article among articles.
-        article_rows: Shape (n_chunks,), the article of each chunk, ascending.
+        article_rows: Shape (n_chunks,), the article of each chunk.
 
     Returns:
         Shape (n_chunks,), at least 0.
     """
-    if not len(chunks):
-        return chunks
-    first = np.flatnonzero(np.diff(article_rows, prepend=-1))
-    most = np.repeat(np.maximum.reduceat(chunks, first), np.diff(np.append(first, len(chunks))))
-    share = np.divide(chunks, most, out=np.zeros_like(chunks), where=most > 0)
+    most = np.zeros_like(articles)
+    np.maximum.at(most, article_rows, chunks)
+    most[most == 0] = 1  # all of the article's chunks have 0
+    share = chunks / most[article_rows]
     scores: Scores = articles[article_rows] * (ARTICLE_SHARE + (1 - ARTICLE_SHARE) * share)
     return scores
+
+
+def nth_highest(scores: Scores, n: int) -> float:
+    """Give the n-th highest of some scores, counted from 1; 0 where there are fewer."""
+    place = len(scores) - n
+    return float(np.partition(scores, place)[place]) if place >= 0 else 0.0
+
+
+def highest(scores: Scores, n: int) -> tuple[NDArray[np.bool_], float]:
+    """Mark the `n` highest scores above 0, of equal ones the first.
+
+    Returns:
+        The marks, shape (n_scores,), and the n-th highest score: see `nth_highest`.
+    """
+    least = nth_highest(scores, n)
+    marked = scores > max(least, 0)
+    if least > 0:
+        marked[np.flatnonzero(scores == least)[: n - np.count_nonzero(marked)]] = True
+    return marked, least
 
 
 def weighted_sum(dense: Scores, lexical: Scores) -> Scores:
@@ -96,6 +114,8 @@ def spread(
     kept: list[int] = []
     held_back: list[int] = []
     for position, row in enumerate(ranked):
+        if len(kept) == top_k:
+            break
         group = group_of(row)
         taken[group] += 1
         (kept if taken[group] <= per_group and group not in spare else held_back).append(position)

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 
 from index.durable import array_file, map_array, write
 from index.embedding import Vectors
+from index.halves import HalfVectors, cosines
 from ingest.article import Article, Chunk, Span
 from ingest.duplicates import SIGNATURE_SIZE, Signatures, signature
 from ingest.sentences import Sentence, SentenceKind
@@ -55,8 +57,10 @@ _BEHIND = np.float32(3)
 
 _HEAD, _TEXT, _CHUNKS, _SENTENCES = range(4)
 
+_parse = json.JSONDecoder().raw_decode
+"""Half of the time of `json.loads`, which looks for an encoding and for spaces."""
+
 Table = NDArray[np.int64]
-HalfVectors = NDArray[np.float16]
 Append = Callable[[NDArray[np.generic]], None]
 
 
@@ -82,6 +86,7 @@ class Extents:
         # Where each article's bytes, chunks and sentences begin, and after the last one end: shape (n + 1, 4).
         self._starts = np.zeros((len(self._sizes) + 1, 4), dtype=np.int64)
         np.cumsum(self._sizes, axis=0, out=self._starts[1:])
+        self._first_chunks = self._starts[:, _CHUNKS].copy()
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -93,6 +98,18 @@ class Extents:
     def sentences_of(self, first: int, last: int | None = None) -> range:
         """Give the sentence rows of an article, or of the articles from `first` to before `last`, in text order."""
         return self._rows_of(_SENTENCES, first, last)
+
+    def chunks_of_each(self, articles: NDArray[np.int64]) -> tuple[Table, Table]:
+        """Give the chunk rows of some articles, one article after the other, and for each the place of its article.
+
+        Args:
+            articles: Rows, shape (n,).
+
+        Returns:
+            The rows, and places in `articles`, ascending: both of shape (n_chunks_of_them,).
+        """
+        first = self._first_chunks[articles]
+        return _runs(first, self._first_chunks[articles + 1] - first)
 
     def _rows_of(self, column: int, first: int, last: int | None) -> range:
         last = first + 1 if last is None else last
@@ -151,10 +168,19 @@ class Passages(Extents):
         """The article row of every chunk, shape (n_chunks,), ascending."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self._sizes[:, _CHUNKS])
 
+    def from_sources(self, sources: Collection[str]) -> NDArray[np.bool_]:
+        """Mark the articles of some sources, shape (n_articles,); a source that no article is of marks none."""
+        numbers, source_of = self._sources
+        wanted = np.zeros(len(numbers), dtype=np.bool_)
+        wanted[[numbers[source] for source in sources if source in numbers]] = True
+        return wanted[source_of]
+
     @cached_property
-    def sources(self) -> tuple[str, ...]:
-        """The source of every article."""
-        return tuple(self._labels[0])
+    def _sources(self) -> tuple[dict[str, int], Table]:
+        """A number for every source, and that of each article, shape (n_articles,)."""
+        numbers: dict[str, int] = {}
+        found = [numbers.setdefault(source, len(numbers)) for source in self._labels[0]]
+        return numbers, np.array(found, dtype=np.int64)
 
     @cached_property
     def published(self) -> NDArray[np.datetime64]:
@@ -163,7 +189,7 @@ class Passages(Extents):
 
     @cached_property
     def _labels(self) -> tuple[list[str], list[str | None]]:
-        heads = [_head(self._heads, self._starts, row) for row in range(len(self))]
+        heads = [_head(self._heads, *ends) for ends in pairwise(self._starts[:, _HEAD].tolist())]
         return [head["source"] for head in heads], [head["published_at"] for head in heads]
 
     def chunk(self, row: int) -> Chunk:
@@ -201,6 +227,12 @@ class Passages(Extents):
         last = np.searchsorted(self._sentences[:, 1] + of_sentences, self._chunks[:, 1] + of_chunks, side="right")
         return np.stack([first, np.maximum(first, last)], axis=1)
 
+    @cached_property
+    def _headings(self) -> NDArray[np.bool_]:
+        """Whether a sentence is a heading, shape (n_sentences,)."""
+        headings: NDArray[np.bool_] = self._sentences[:, 2] == _HEADING
+        return headings
+
     def best_sentences(self, chunks: NDArray[np.int64], query: Vectors) -> Vectors:
         """Give for some chunks the cosine of the nearest of their sentences to a query, -1 for one without any.
 
@@ -213,17 +245,13 @@ class Passages(Extents):
         Returns:
             Shape (n,), float32.
         """
-        best = np.full(len(chunks), -1, dtype=np.float32)
-        spans = self._sentences_of_chunks[chunks]
-        sizes = spans[:, 1] - spans[:, 0]
-        held = sizes > 0
-        if held.any():
-            ends = np.cumsum(sizes[held])
-            rows = np.arange(ends[-1]) + np.repeat(spans[held, 0] - (ends - sizes[held]), sizes[held])
-            cosines = self.sentence_vectors[rows].astype(np.float32) @ query
-            cosines[self._sentences[rows, 2] == _HEADING] -= _BEHIND
-            nearest = np.maximum.reduceat(cosines, ends - sizes[held])
-            best[held] = np.where(nearest < -1, nearest + _BEHIND, nearest)
+        first, last = self._sentences_of_chunks[chunks].T
+        rows, places = _runs(first, last - first)
+        near = cosines(self.sentence_vectors, rows, query)
+        near[self._headings[rows]] -= _BEHIND
+        best = np.full(len(chunks), -1 - _BEHIND)
+        np.maximum.at(best, places, near)
+        best[best < -1] += _BEHIND
         return best
 
     def copy_run(self, first: int, last: int, into: PassageFiles) -> None:
@@ -317,6 +345,13 @@ def write_passages(folder: Path, articles: Sequence[IndexedArticle], *, dimensio
             files.sentence_vectors(one.sentence_vectors)
 
 
+def _runs(starts: Table, sizes: Table) -> tuple[Table, Table]:
+    """Give the rows of several runs, one after the other, and for each row the place of its run."""
+    places = np.repeat(np.arange(len(starts)), sizes)
+    before = starts - (np.cumsum(sizes) - sizes)
+    return np.arange(len(places)) + before[places], places
+
+
 def _mean(vectors: HalfVectors) -> HalfVectors:
     """Give the mean of some rows, shape (1, dimension): zeros for none."""
     mean = vectors.astype(np.float32).sum(axis=0, keepdims=True) / max(len(vectors), 1)
@@ -334,11 +369,13 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
 
 
-def _head(heads: mmap.mmap | bytes, starts: Table, row: int) -> dict[str, Any]:
-    head: dict[str, Any] = json.loads(heads[starts[row, _HEAD] : starts[row + 1, _HEAD]])
+def _head(heads: mmap.mmap | bytes, start: int, end: int) -> dict[str, Any]:
+    head: dict[str, Any] = _parse(heads[start:end].decode("utf-8"))[0]
     return head
 
 
 def _article(heads: mmap.mmap | bytes, texts: mmap.mmap | bytes, starts: Table, row: int) -> Article:
-    text = texts[starts[row, _TEXT] : starts[row + 1, _TEXT]].decode("utf-8")
-    return Article.from_json(_head(heads, starts, row) | {"text": text})
+    (head, text, *_), (head_end, text_end, *_) = starts[row : row + 2].tolist()
+    values = _head(heads, head, head_end)
+    values["text"] = texts[text:text_end].decode("utf-8")
+    return Article.from_json(values)

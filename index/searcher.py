@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,10 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from index.dense import Rows
 from index.embedding import Embedder, Vectors
 from index.errors import GenerationIncompatible
-from index.fusion import meaning, spread, weighted_sum, words
+from index.fusion import Scores, highest, meaning, nth_highest, spread, weighted_sum, words
 from index.generation import Generation
+from index.halves import cosines
+from index.lexical import terms
 from index.reranking import RERANKED, Reranker
 from ingest.article import Article, ArticleId, Chunk
 from ingest.chunking import embedded_text
@@ -43,9 +47,7 @@ class Filters:
         """Tell for each article of a generation whether it passes, shape (n_articles,)."""
         passes = np.ones(len(generation.articles), dtype=np.bool_)
         if self.sources:
-            passes &= np.fromiter(
-                (source in self.sources for source in generation.passages.sources), dtype=np.bool_, count=len(passes)
-            )
+            passes &= generation.passages.from_sources(self.sources)
         if self.article_ids:
             passes &= _rows_of(self.article_ids, generation)
         # Nothing compares to an unknown day: it fails both.
@@ -92,6 +94,20 @@ class SearchResult:
     hits: tuple[Hit, ...]
     query_vector: Vectors
     admitted: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Chunks that may be hits, ascending by row, with what each side says of them: all of shape (n,)."""
+
+    rows: Rows
+    dense: Scores
+    lexical: Scores
+
+    def with_a_score(self) -> _Candidates:
+        """Give those of which a side says more than 0."""
+        some = (self.dense > 0) | (self.lexical > 0)
+        return self if some.all() else _Candidates(self.rows[some], self.dense[some], self.lexical[some])
 
 
 class Searcher:
@@ -145,32 +161,30 @@ class Searcher:
         """
         vector = self.embedder.encode([query])[0]
         admitted = self._admitted(filters)
-        allowed = None if admitted is None else admitted[self.generation.article_rows]
-        dense, lexical = self._scores(query, vector, mode, allowed)
-        rows = np.flatnonzero((dense > 0) | (lexical > 0))
-        fused = {"dense": dense, "lexical": lexical}.get(mode)
-        fused = weighted_sum(dense[rows], lexical[rows]) if fused is None else fused[rows]
-        ranked = [int(rows[place]) for place in np.lexsort((rows, -fused))]
-        score_of = dict(zip((int(row) for row in rows), (float(score) for score in fused), strict=True))
-        article_rows = self.generation.article_rows
-        spare = self.generation.copies.spare({int(row) for row in article_rows[rows]})
+        found = self._candidates(query, vector, mode, admitted).with_a_score()
+        scores = {"dense": found.dense, "lexical": found.lexical}.get(mode)
+        scores = weighted_sum(found.dense, found.lexical) if scores is None else scores
+        articles = self.generation.article_rows[found.rows].tolist()
+        spare = self.generation.copies.spare(articles)
 
+        # Candidates go by their place, which ascends with the row.
         def best(ranked: Sequence[int], most: int) -> list[int]:
-            return spread(
-                ranked, group_of=lambda row: int(article_rows[row]), top_k=most, per_group=PER_ARTICLE, spare=spare
-            )
+            return spread(ranked, group_of=articles.__getitem__, top_k=most, per_group=PER_ARTICLE, spare=spare)
 
+        ranked = np.argsort(-scores, kind="stable").tolist()
         again: dict[int, float] = {}
         if self._reranker is not None and mode == "hybrid" and ranked:
             read = best(ranked, max(top_k, RERANKED))
-            again = dict(
-                zip(read, self._reranker.score(query, [self._text(row) for row in read]).tolist(), strict=True)
-            )
-            score_of |= again
-            ranked = sorted(read, key=lambda row: -again[row])
+            texts = [self._text(int(found.rows[place])) for place in read]
+            again = dict(zip(read, self._reranker.score(query, texts).tolist(), strict=True))
+            ranked = sorted(read, key=lambda place: -again[place])
         hits = (
-            self._hit(row, score_of[row], HitScores(float(dense[row]), float(lexical[row]), again.get(row)))
-            for row in best(ranked, top_k)
+            self._hit(
+                int(found.rows[place]),
+                again.get(place, float(scores[place])),
+                HitScores(float(found.dense[place]), float(found.lexical[place]), again.get(place)),
+            )
+            for place in best(ranked, top_k)
         )
         return SearchResult(tuple(hits), vector, admitted)
 
@@ -186,33 +200,57 @@ class Searcher:
             admitted = passes if admitted is None else passes & admitted
         return admitted
 
-    def _scores(
-        self, query: str, vector: Vectors, mode: Mode, allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score the candidates of both sides by both sides; every other row is 0. Shapes (n_chunks,)."""
-        count = self.generation.chunk_count
-        dense = np.zeros(count, dtype=np.float32)
-        lexical = np.zeros(count, dtype=np.float32)
-        candidates = np.empty(0, dtype=np.int64)
+    def _candidates(self, query: str, vector: Vectors, mode: Mode, admitted: NDArray[np.bool_] | None) -> _Candidates:
+        """Find the best of each side that the mode asks, and score them all by all sides that it asks."""
+        rows: Rows = np.empty(0, dtype=np.int64)
         if mode != "lexical":
-            candidates, _ = self.generation.dense.search(vector, CANDIDATES, allowed=allowed)
+            allowed = None if admitted is None else admitted[self.generation.article_rows]
+            rows = np.sort(self.generation.dense.search(vector, CANDIDATES, allowed=allowed)[0])
+        lexical: Scores = np.zeros(len(rows), dtype=np.float32)
         if mode != "dense":
-            own = self.generation.lexical.scores(query)
-            scores = words(own, self.generation.article_lexical.scores(query), self.generation.article_rows)
-            # A chunk without any of the words is found for its meaning or not at all.
-            found = np.where(own > 0 if allowed is None else (own > 0) & allowed, scores, 0)
-            best = np.lexsort((np.arange(count), -found))[:CANDIDATES]
-            candidates = np.union1d(candidates, best[found[best] > 0])
-            lexical[candidates] = scores[candidates]
-        if mode != "lexical" and len(candidates):
-            dense[candidates] = self._meaning(candidates, vector)
-        return dense, lexical
+            rows, lexical = self._by_words(query, rows, admitted)
+        dense = self._meaning(rows, vector) if mode != "lexical" else np.zeros(len(rows), dtype=np.float32)
+        return _Candidates(rows, dense, lexical)
 
-    def _meaning(self, rows: NDArray[np.int64], vector: Vectors) -> NDArray[np.float32]:
+    def _by_words(self, query: str, others: Rows, admitted: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
+        """Find the best chunks by their words.
+
+        Args:
+            query: The question.
+            others: Further chunks that are to be scored, ascending.
+            admitted: See `SearchResult`; `others` are of these articles.
+
+        Returns:
+            The rows of all of them, ascending, and their scores.
+        """
+        generation = self.generation
+        asked = Counter(terms(query))
+        chunks, articles = generation.lexical.scores_of(asked), generation.article_lexical.scores_of(asked)
+        passing = articles if admitted is None else np.where(admitted, articles, np.float32(0))
+        # The best chunk of an article has its score, and none has more: the best articles hold the best chunks,
+        # if each of them has a chunk with any of the words.
+        enough = nth_highest(passing, CANDIDATES)
+        while True:
+            looked_at = passing >= enough if enough > 0 else passing > 0
+            looked_at[generation.article_rows[others]] = True
+            article_rows = np.flatnonzero(looked_at)
+            rows, places = generation.passages.chunks_of_each(article_rows)
+            own = chunks[rows]
+            scores = words(own, articles[article_rows], places)
+            # A chunk without any of the words is found for its meaning or not at all.
+            found, least = highest(np.where(own > 0, scores, np.float32(0)), CANDIDATES)
+            if least >= enough:
+                break
+            enough = 0.0
+        found[np.searchsorted(rows, others)] = True
+        return rows[found], scores[found]
+
+    def _meaning(self, rows: Rows, vector: Vectors) -> Scores:
         passages = self.generation.passages
-        articles = passages.article_vectors[self.generation.article_rows[rows]].astype(np.float32)
         return meaning(
-            self.generation.dense.vectors(rows) @ vector, passages.best_sentences(rows, vector), articles @ vector
+            self.generation.dense.cosines(rows, vector),
+            passages.best_sentences(rows, vector),
+            cosines(passages.article_vectors, self.generation.article_rows[rows], vector),
         )
 
     def _hit(self, row: int, score: float, scores: HitScores) -> Hit:

@@ -90,9 +90,8 @@ class Article:
         Raises:
             ValueError: A field is missing, unknown or malformed.
         """
-        expected = {field.name for field in fields(cls)}
-        if set(values) != expected:
-            raise ValueError(f"article fields {sorted(set(values) ^ expected)} are missing or unknown")
+        if values.keys() != _FIELDS:
+            raise ValueError(f"article fields {sorted(set(values) ^ _FIELDS)} are missing or unknown")
         published = values["published_at"]
         return cls(
             **values
@@ -105,6 +104,9 @@ class Article:
     def with_text(self, text: str) -> Article:
         """Give the same article with another text."""
         return replace(self, text=text)
+
+
+_FIELDS = frozenset(field.name for field in fields(Article))
 
 
 def article_id(identity: str) -> ArticleId:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.fusion import meaning, spread, weighted_sum, words
+from index.fusion import highest, meaning, nth_highest, spread, weighted_sum, words
 
 
 def test_the_sum_by_hand():
@@ -32,6 +32,23 @@ def test_the_chunk_with_the_most_words_has_the_score_of_its_article():
     assert found == pytest.approx([5 * (0.7 + 0.3 * 2 / 4), 5, 0.7, 2 * 0.7, 2])
     nothing = np.empty(0, dtype=np.float32)
     assert words(nothing, nothing, np.empty(0, dtype=np.int64)).tolist() == []
+
+
+def test_of_equal_scores_the_first_are_among_the_highest():
+    scores = np.array([1, 3, 0, 1, 2, 1], dtype=np.float32)
+    assert [nth_highest(scores, n) for n in (1, 3, 6, 7)] == [3, 1, 0, 0]
+    marked, least = highest(scores, 4)
+    assert marked.tolist() == [True, True, False, True, True, False]
+    assert least == 1
+    assert highest(scores, 6)[0].tolist() == [True, True, False, True, True, True]
+    assert highest(scores[:0], 3)[0].tolist() == []
+
+
+@given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 12))
+def test_the_highest_are_those_that_sorting_brings_first(values, n):
+    scores = np.array(values, dtype=np.float32)
+    first = [place for place in np.argsort(-scores, kind="stable")[:n] if scores[place] > 0]
+    assert np.flatnonzero(highest(scores, n)[0]).tolist() == sorted(first)
 
 
 def test_one_article_does_not_take_all_places():

@@ -31,6 +31,12 @@ def test_rows_are_scored_in_order_and_zero_without_a_shared_word(index):
     assert len(index) == 4
 
 
+def test_a_word_that_is_asked_twice_counts_twice_and_asking_again_changes_nothing(index):
+    once = index.scores("fox house")
+    assert index.scores("fox") * 2 == pytest.approx(index.scores("fox foxes"))
+    assert index.scores("fox house").tolist() == once.tolist()
+
+
 @pytest.mark.parametrize("query", ["", "zebra", "the of", "🏳️‍🌈", "' ’ .", "\ud800".encode("utf-8", "replace").decode()])
 def test_a_query_without_known_words_scores_zero_everywhere(index, query):
     assert index.scores(query).tolist() == [0, 0, 0, 0]

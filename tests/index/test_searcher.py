@@ -11,9 +11,10 @@ import pytest
 from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
 from index.errors import GenerationIncompatible
+from index.fusion import words
 from index.generation import Generation
 from index.searcher import PER_ARTICLE, Filters, Searcher
-from ingest.article import article_id
+from ingest.article import Article, article_id
 from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers import RawArticle
@@ -397,6 +398,82 @@ class TestFilters:
         assert "wine" not in names(searcher.search(question, mode="dense", top_k=3))
         only = Filters(article_ids=(id_of("bridge-tunnel", "Norwick Herald"),))
         assert set(names(searcher.search(question, filters=only, top_k=3))) == {"bridge-tunnel"}
+
+
+class TestWork:
+    """What a search costs beyond its question's embedding and the nearest vectors follows from what it finds."""
+
+    QUESTION = "When was the lighthouse of Skarn built, and what does the bridge in Norwick cost?"
+
+    @pytest.fixture
+    def fresh(self, searcher, embedder):
+        return Searcher(Generation.open(searcher.generation.folder), embedder)
+
+    def test_the_article_of_a_hit_is_read_once(self, fresh, monkeypatch):
+        read = []
+        from_json = Article.from_json
+
+        def reading(values):
+            read.append(values["external_id"])
+            return from_json(values)
+
+        monkeypatch.setattr(Article, "from_json", reading)
+        found = names(fresh.search(self.QUESTION, top_k=6))
+        assert len(found) == 6 > len(set(found))
+        assert sorted(read) == sorted(set(found))
+        fresh.search(self.QUESTION, top_k=6, filters=Filters(sources=("Norwick Herald", "Tamsel Post")))
+        assert sorted(read) == sorted(set(read))
+
+    def test_only_the_sentences_of_candidates_are_compared(self, fresh, monkeypatch):
+        monkeypatch.setattr("index.searcher.CANDIDATES", 4)
+        passages, read = fresh.generation.passages, []
+
+        class Vectors(np.ndarray):
+            def take(self, rows, *args, **options):
+                read.extend(rows)
+                return self.view(np.ndarray).take(rows, *args, **options)
+
+            def __getitem__(self, rows):
+                read.extend(rows)
+                return self.view(np.ndarray)[rows]
+
+        passages.sentence_vectors = passages.sentence_vectors.view(Vectors)
+        hits = fresh.search(self.QUESTION, top_k=100).hits
+        assert len(hits) <= 8
+        expected = [row for hit in hits for row in fresh.generation.sentences_in(hit.article_row, hit.chunk.span)]
+        assert sorted(read) == sorted(expected)
+
+
+class TestBestByWords:
+    """The best chunks are found in the best articles, without scoring all of them: the same as if all were."""
+
+    @pytest.mark.parametrize("most", [1, 3, 8])
+    @pytest.mark.parametrize("sources", [(), ("Norwick Herald", "Science Weekly", "Agency Two")])
+    def test_they_are_those_that_scoring_all_of_them_finds(self, searcher, monkeypatch, most, sources):
+        monkeypatch.setattr("index.searcher.CANDIDATES", most)
+        generation = searcher.generation
+        for question, _, _ in [*QUESTIONS, ("lighthouse Skarn fog bridge", "", "")]:
+            chunks, articles = generation.lexical.scores(question), generation.article_lexical.scores(question)
+            scores = np.where(chunks > 0, words(chunks, articles, generation.article_rows), 0)
+            passes = [not sources or generation.articles[row].source in sources for row in generation.article_rows]
+            scores[~np.array(passes)] = 0
+            best = [row for row in np.argsort(-scores, kind="stable")[:most] if scores[row] > 0]
+            hits = searcher.search(question, mode="lexical", top_k=100, filters=Filters(sources=sources)).hits
+            assert [hit.row for hit in hits] == best
+            assert [hit.score for hit in hits] == pytest.approx(scores[best].tolist(), rel=1e-6)
+
+    def test_an_article_whose_only_word_is_cut_between_its_chunks_keeps_no_other_back(
+        self, tmp_path, embedder, monkeypatch
+    ):
+        monkeypatch.setattr("index.searcher.CANDIDATES", 1)
+        word, fog = "xq" * 45, "Thick fog stopped all ferries of Pellworm and the buses of Norwick on Monday morning."
+        catalog = Catalog(tmp_path)
+        articles = [article("cut", "Archive", f"Kept as {word}."), article("fog", "Ferries", fog)]
+        Builder(catalog, embedder, ChunkingSettings(24, 0)).build(GivenArticles(articles))
+        searcher = Searcher(Generation.open(catalog.folder("000001")), embedder)
+        best = int(np.argmax(searcher.generation.article_lexical.scores(f"{word} fog")))
+        assert searcher.generation.articles[best].external_id == "cut"
+        assert names(searcher.search(f"{word} fog", mode="lexical")) == ["fog"]
 
 
 class TestOddQuestions:
