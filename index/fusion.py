@@ -48,8 +48,8 @@ def words(chunks: Scores, articles: Scores, article_rows: NDArray[np.int64]) -> 
     most = np.zeros_like(articles)
     np.maximum.at(most, article_rows, chunks)
     most[most == 0] = 1  # all of the article's chunks have 0
-    share = chunks / most[article_rows]
-    scores: Scores = articles[article_rows] * (ARTICLE_SHARE + (1 - ARTICLE_SHARE) * share)
+    share = chunks / most.take(article_rows)
+    scores: Scores = articles.take(article_rows) * (ARTICLE_SHARE + (1 - ARTICLE_SHARE) * share)
     return scores
 
 

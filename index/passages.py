@@ -108,8 +108,8 @@ class Extents:
         Returns:
             The rows, and places in `articles`, ascending: both of shape (n_chunks_of_them,).
         """
-        first = self._first_chunks[articles]
-        return _runs(first, self._first_chunks[articles + 1] - first)
+        first = self._first_chunks.take(articles)
+        return _runs(first, self._first_chunks.take(articles + 1) - first)
 
     def _rows_of(self, column: int, first: int, last: int | None) -> range:
         last = first + 1 if last is None else last
@@ -194,10 +194,9 @@ class Passages(Extents):
 
     def chunk(self, row: int) -> Chunk:
         """Give the chunk of a row."""
-        article_row = int(self.article_rows[row])
+        article_row = self.article_rows.item(row)
         start, end = self._chunks[row].tolist()
-        ordinal = row - int(self._starts[article_row, _CHUNKS])
-        return Chunk(self.article(article_row).id, ordinal, Span(start, end))
+        return Chunk(self.article(article_row).id, row - self._first_chunks.item(article_row), Span(start, end))
 
     def sentence(self, row: int) -> Sentence:
         """Give the sentence of a row."""
@@ -245,10 +244,10 @@ class Passages(Extents):
         Returns:
             Shape (n,), float32.
         """
-        first, last = self._sentences_of_chunks[chunks].T
+        first, last = self._sentences_of_chunks.take(chunks, axis=0).T
         rows, places = _runs(first, last - first)
         near = cosines(self.sentence_vectors, rows, query)
-        near[self._headings[rows]] -= _BEHIND
+        near[self._headings.take(rows)] -= _BEHIND
         best = np.full(len(chunks), -1 - _BEHIND)
         np.maximum.at(best, places, near)
         best[best < -1] += _BEHIND
@@ -347,9 +346,9 @@ def write_passages(folder: Path, articles: Sequence[IndexedArticle], *, dimensio
 
 def _runs(starts: Table, sizes: Table) -> tuple[Table, Table]:
     """Give the rows of several runs, one after the other, and for each row the place of its run."""
-    places = np.repeat(np.arange(len(starts)), sizes)
-    before = starts - (np.cumsum(sizes) - sizes)
-    return np.arange(len(places)) + before[places], places
+    places = np.arange(len(starts)).repeat(sizes)
+    before = starts + sizes - sizes.cumsum()
+    return np.arange(len(places)) + before.take(places), places
 
 
 def _mean(vectors: HalfVectors) -> HalfVectors:

@@ -164,14 +164,14 @@ class Searcher:
         found = self._candidates(query, vector, mode, admitted).with_a_score()
         scores = {"dense": found.dense, "lexical": found.lexical}.get(mode)
         scores = weighted_sum(found.dense, found.lexical) if scores is None else scores
-        articles = self.generation.article_rows[found.rows].tolist()
+        articles = self.generation.article_rows.take(found.rows).tolist()
         spare = self.generation.copies.spare(articles)
 
         # Candidates go by their place, which ascends with the row.
         def best(ranked: Sequence[int], most: int) -> list[int]:
             return spread(ranked, group_of=articles.__getitem__, top_k=most, per_group=PER_ARTICLE, spare=spare)
 
-        ranked = np.argsort(-scores, kind="stable").tolist()
+        ranked = (-scores).argsort(kind="stable").tolist()
         again: dict[int, float] = {}
         if self._reranker is not None and mode == "hybrid" and ranked:
             read = best(ranked, max(top_k, RERANKED))
@@ -180,9 +180,9 @@ class Searcher:
             ranked = sorted(read, key=lambda place: -again[place])
         hits = (
             self._hit(
-                int(found.rows[place]),
-                again.get(place, float(scores[place])),
-                HitScores(float(found.dense[place]), float(found.lexical[place]), again.get(place)),
+                found.rows.item(place),
+                again.get(place, scores.item(place)),
+                HitScores(found.dense.item(place), found.lexical.item(place), again.get(place)),
             )
             for place in best(ranked, top_k)
         )
@@ -232,17 +232,17 @@ class Searcher:
         enough = nth_highest(passing, CANDIDATES)
         while True:
             looked_at = passing >= enough if enough > 0 else passing > 0
-            looked_at[generation.article_rows[others]] = True
-            article_rows = np.flatnonzero(looked_at)
+            looked_at[generation.article_rows.take(others)] = True
+            (article_rows,) = looked_at.nonzero()
             rows, places = generation.passages.chunks_of_each(article_rows)
-            own = chunks[rows]
-            scores = words(own, articles[article_rows], places)
+            own = chunks.take(rows)
+            scores = words(own, articles.take(article_rows), places)
             # A chunk without any of the words is found for its meaning or not at all.
             found, least = highest(np.where(own > 0, scores, np.float32(0)), CANDIDATES)
             if least >= enough:
                 break
             enough = 0.0
-        found[np.searchsorted(rows, others)] = True
+        found[rows.searchsorted(others)] = True
         return rows[found], scores[found]
 
     def _meaning(self, rows: Rows, vector: Vectors) -> Scores:
@@ -250,11 +250,11 @@ class Searcher:
         return meaning(
             self.generation.dense.cosines(rows, vector),
             passages.best_sentences(rows, vector),
-            cosines(passages.article_vectors, self.generation.article_rows[rows], vector),
+            cosines(passages.article_vectors, passages.article_rows.take(rows), vector),
         )
 
     def _hit(self, row: int, score: float, scores: HitScores) -> Hit:
-        article_row = int(self.generation.article_rows[row])
+        article_row = self.generation.article_rows.item(row)
         return Hit(
             row=row,
             article_row=article_row,
