@@ -57,7 +57,8 @@ _QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "«": '
 
 def folded(text: str) -> str:
     """Give a text as copies are compared: no case, one kind of quotes, single spaces."""
-    return " ".join(text.translate(_QUOTES).casefold().split())
+    plain = text if text.isascii() else text.translate(_QUOTES)
+    return " ".join(plain.casefold().split())
 
 
 def likeness(one: Article, other: Article) -> Likeness:

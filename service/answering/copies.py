@@ -45,7 +45,10 @@ def one_of_each_copy(ranked: Sequence[Evidence], result: SearchResult, generatio
         if before is not evidence:
             held = dict.fromkeys((*before.also_in, evidence.article.id, *evidence.also_in))
             by_words[key] = replace(before, also_in=tuple(held.keys() - {before.article.id}))
-    return [replace(evidence, also_in=tuple(sorted(evidence.also_in))) for evidence in by_words.values()]
+    return [
+        replace(evidence, also_in=tuple(sorted(evidence.also_in))) if len(evidence.also_in) > 1 else evidence
+        for evidence in by_words.values()
+    ]
 
 
 def standing(hits: Sequence[Hit], result: SearchResult, generation: Generation) -> list[Hit]:
@@ -77,7 +80,9 @@ class _Quoting:
     def best(self, evidence: Evidence) -> Evidence | None:
         """Give evidence as the best article of its group has it; None if its article was corrected and it is gone."""
         own, copies = evidence.hit.article_row, self._generation.copies
-        group = [row for row in copies.group(own) if self._admitted is None or self._admitted[row]]
+        group: Sequence[int] = copies.group(own)
+        if len(group) > 1 and self._admitted is not None:
+            group = [row for row in group if self._admitted[row]]
         if len(group) < 2:
             return evidence
         best = copies.best(group)

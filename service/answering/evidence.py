@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,6 +41,8 @@ _UNQUOTABLE = re.compile(
     r"|<\s*[a-z/!]|&(?:lt|#0*60|#x0*3c);|/\w+>|\]\s*[(\[]|!\[",
     re.IGNORECASE,
 )
+# One of these, or "www.", is in all that it finds.
+_MARKS = (":", "/", "<", "&", "]", "![")
 _DEFINES = re.compile(r"(?P<subject>[^.!?\n]{2,120}?)\s(?:is|are|was|were|refers to)\s(?:an?|the|one)\s", re.IGNORECASE)
 # Words that ask, and say nothing of what is asked about.
 _ASKING = frozenset(terms("tell name list say said says please many much long give given exactly according happen"))
@@ -71,7 +73,7 @@ class Question:
     def coverage(self, found: Iterable[str]) -> float:
         """Give the weighted share, in [0, 1], of the question's terms that are among `found`."""
         total = sum(self.weights.values())
-        held = set(found)
+        held = found if isinstance(found, frozenset) else frozenset(found)
         return sum(weight for term, weight in self.weights.items() if term in held) / total if total else 0.0
 
 
@@ -111,10 +113,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """Sentence rows that make one piece of evidence, and its span."""
+    """Sentence rows of a hit that make one piece of evidence, its span and its words."""
 
+    hit: Hit
     rows: range
     span: Span
+    words: str
     is_list: bool
 
 
@@ -124,38 +128,40 @@ def gather(question: Question, result: SearchResult, generation: Generation) -> 
     Returns:
         Evidence, best first, ties by article and place; each sentence at most once.
     """
-    found: list[Evidence] = []
+    units: list[_Unit] = []
     seen: set[tuple[int, str]] = set()
-    days = Days.of(hit.article.published_at for hit in result.hits)
     for hit in result.hits:
-        for unit in _units(hit, generation):
-            # By its words: an article that says a thing forty times does not make it likelier.
-            words = (hit.article_row, unit.span.of(hit.article.text))
-            if words in seen:
-                continue
-            seen.add(words)
-            found.append(_score(question, result.query_vector, days, hit, unit, generation))
+        units.extend(_units(hit, seen, generation))
+    found = _Scoring(question, result, generation).evidence(units)
     found.sort(key=lambda evidence: (-evidence.score, evidence.hit.article_row, evidence.span))
     return found
 
 
-def _units(hit: Hit, generation: Generation) -> Iterator[_Unit]:
-    """Give the sentences of a hit and the lists that it touches; a list's lead-in says nothing alone."""
-    text = hit.article.text
-    everything = generation.sentences_of(hit.article_row)
+def _units(hit: Hit, seen: set[tuple[int, str]], generation: Generation) -> Iterator[_Unit]:
+    """Give the sentences of a hit and the lists that it touches; a list's lead-in says nothing alone.
+
+    What is among `seen` is left out, and what is given is added: by its words, as an article that says a thing forty
+    times does not make it likelier.
+    """
+    text, article_row = hit.article.text, hit.article_row
+    everything = generation.sentences_of(article_row)
     lists_seen: set[int] = set()
-    for row in generation.sentences_in(hit.article_row, hit.chunk.span):
+    for row in generation.sentences_in(article_row, hit.chunk.span):
         sentence = generation.sentence(row)
         words = sentence.span.of(text)
         block = _list_around(row, everything, generation)
         if block is not None and block.start not in lists_seen:
             lists_seen.add(block.start)
             span = Span(generation.sentence(block.start).span.start, generation.sentence(block.stop - 1).span.end)
-            if quotable(span.of(text)) and span.end - span.start <= LONGEST_LIST_CHARS:
-                yield _Unit(block, span, is_list=True)
-        if sentence.kind == "heading" or words.endswith((":", "?")) or len(words.split()) < 2 or not quotable(words):
+            whole = span.of(text)
+            if (article_row, whole) not in seen and len(whole) <= LONGEST_LIST_CHARS and quotable(whole):
+                seen.add((article_row, whole))
+                yield _Unit(hit, block, span, whole, is_list=True)
+        if sentence.kind == "heading" or words.endswith((":", "?")) or len(words.split(None, 1)) < 2:
             continue
-        yield _Unit(range(row, row + 1), sentence.span, is_list=False)
+        if (article_row, words) not in seen and quotable(words):
+            seen.add((article_row, words))
+            yield _Unit(hit, range(row, row + 1), sentence.span, words, is_list=False)
 
 
 def _list_around(row: int, everything: range, generation: Generation) -> range | None:
@@ -182,58 +188,157 @@ def quotable(words: str) -> bool:
     """Tell whether words may stand in an answer: they hold no link and no markup."""
     # Compatibility forms ("ｈttps：//") are links to whoever folds them.
     plain = words if words.isascii() else unicodedata.normalize("NFKC", words)
+    if not any(mark in plain for mark in _MARKS) and "www." not in plain.lower():
+        return True  # most sentences, told without looking for all that there is
     return not _UNQUOTABLE.search(plain)
 
 
-def _score(
-    question: Question, query_vector: Vectors, days: Days, hit: Hit, unit: _Unit, generation: Generation
-) -> Evidence:
-    words = unit.span.of(hit.article.text)
-    vectors = generation.sentence_vectors(unit.rows)
-    # A list is about what its lead-in and its items are about together.
-    vector = vectors.mean(axis=0)
-    vector /= max(float(np.linalg.norm(vector)), 1e-9)
-    cosine = float(vector @ query_vector)
-    if unit.is_list:
-        cosine = max(cosine, float((vectors @ query_vector).max()))
-    own = frozenset[str]().union(*(generation.sentence_terms(row) for row in unit.rows))
-    coverage = question.coverage(own)
-    context = question.coverage(own | _context_terms(hit, unit, generation))
-    expected = holds(question.expectation, words, question.text)
-    score = (
-        COSINE_WEIGHT * cosine
-        + COVERAGE_WEIGHT * coverage
-        + CONTEXT_WEIGHT * context
-        + EXPECTED_WEIGHT * expected
-        + PASSAGE_WEIGHT * hit.score
-        + MEANING_WEIGHT * hit.scores.dense
-        + TIME_WEIGHT * question.times.names(hit.article.published_at)
-        + ORDER_WEIGHT * days.standing(hit.article.published_at, question.times.order)
-        + LEAD_WEIGHT * _lead(question, hit, unit, generation)
-    )
-    return Evidence(
-        hit=hit,
-        span=unit.span,
-        cosine=cosine,
-        coverage=coverage,
-        context=context,
-        expected=expected,
-        is_list=unit.is_list,
-        covered=frozenset(own & question.weights.keys()),
-        vector=vector,
-        score=score,
-    )
+class _Scoring:
+    """Scores the units of one search; what several units need is computed once."""
+
+    def __init__(self, question: Question, result: SearchResult, generation: Generation) -> None:
+        self._question = question
+        self._generation = generation
+        self._query_vector = result.query_vector
+        self._days = Days.of(hit.article.published_at for hit in result.hits)
+        self._asked = frozenset(question.weights)
+        self._coverage: dict[frozenset[str], float] = {}
+        self._held: dict[int, frozenset[str]] = {}
+        self._of_hits: dict[int, _OfHit] = {}
+        self._headings: dict[int, int | None] = {}
+
+    def evidence(self, units: Sequence[_Unit]) -> list[Evidence]:
+        """Give the units as evidence, in the same order."""
+        rows = [row for unit in units for row in unit.rows]
+        vectors = self._generation.sentence_vectors(rows)
+        lengths = np.sqrt(np.vecdot(vectors, vectors))
+        directions = vectors / np.maximum(lengths, np.float32(1e-9))[:, np.newaxis]
+        # Row by row: a product of matrices would give two sentences of the same words different cosines.
+        cosines = np.vecdot(directions, self._query_vector).tolist()  # (n_rows, dim) x (dim,) -> (n_rows,)
+        found: list[Evidence] = []
+        place = 0
+        for unit in units:
+            if unit.is_list:
+                # A list is about what its lead-in and its items are about together.
+                items = vectors[place : place + len(unit.rows)]
+                vector = items.mean(axis=0)
+                vector /= max(float(np.linalg.norm(vector)), 1e-9)
+                nearest = float((items @ self._query_vector).max())
+                found.append(self._score(unit, vector, max(float(vector @ self._query_vector), nearest)))
+            else:
+                found.append(self._score(unit, directions[place], cosines[place]))
+            place += len(unit.rows)
+        return found
+
+    def _score(self, unit: _Unit, vector: Vectors, cosine: float) -> Evidence:
+        question, hit = self._question, unit.hit
+        of_hit = self._of_hits.get(hit.row) or self._of_hits.setdefault(hit.row, self._of_hit(hit))
+        own = self._terms_of(unit.rows[0])
+        for row in unit.rows[1:]:
+            own |= self._terms_of(row)
+        coverage = self._share(own)
+        context = self._share(own | self._around(unit.rows.start, of_hit))
+        expected = holds(question.expectation, unit.words, question.text)
+        lead = 1 / (1 + unit.rows.start - of_hit.first_row) if of_hit.leads else 0.0
+        score = (
+            COSINE_WEIGHT * cosine
+            + COVERAGE_WEIGHT * coverage
+            + CONTEXT_WEIGHT * context
+            + EXPECTED_WEIGHT * expected
+            + of_hit.passage
+            + of_hit.meaning
+            + of_hit.time
+            + of_hit.order
+            + LEAD_WEIGHT * lead
+        )
+        return Evidence(
+            hit=hit,
+            span=unit.span,
+            cosine=cosine,
+            coverage=coverage,
+            context=context,
+            expected=expected,
+            is_list=unit.is_list,
+            covered=own,
+            vector=vector,
+            score=score,
+        )
+
+    def _of_hit(self, hit: Hit) -> _OfHit:
+        question, published = self._question, hit.article.published_at
+        return _OfHit(
+            passage=PASSAGE_WEIGHT * hit.score,
+            meaning=MEANING_WEIGHT * hit.scores.dense,
+            time=TIME_WEIGHT * question.times.names(published),
+            order=ORDER_WEIGHT * self._days.standing(published, question.times.order),
+            title=self._asked & _title_terms(hit.article.title),
+            first_row=self._generation.sentences_of(hit.article_row).start,
+            leads=question.expectation == "definition" or _is_entry(hit.article),
+        )
+
+    def _terms_of(self, row: int) -> frozenset[str]:
+        """Give the question's terms that a sentence holds."""
+        held = self._held.get(row)
+        if held is None:
+            held = self._held[row] = self._asked & self._generation.sentence_terms(row)
+        return held
+
+    def _share(self, held: frozenset[str]) -> float:
+        share = self._coverage.get(held)
+        if share is None:
+            share = self._coverage[held] = self._question.coverage(held)
+        return share
+
+    def _around(self, first: int, of_hit: _OfHit) -> frozenset[str]:
+        """Give the question's terms that a reader has in mind at a row: of title, heading and the sentence before."""
+        if first == of_hit.first_row:
+            return of_hit.title
+        found = of_hit.title | self._terms_of(first - 1)
+        heading = self._heading(first - 1, of_hit.first_row)
+        if heading is not None and heading >= first - HEADING_WITHIN:
+            found |= self._terms_of(heading)
+        return found
+
+    def _heading(self, row: int, first_row: int) -> int | None:
+        """Give the nearest heading from a row up: None for none in its article, or where it is out of reach."""
+        passed: list[int] = []
+        heading: int | None = None
+        for above in range(row, max(first_row, row - HEADING_WITHIN) - 1, -1):
+            passed.append(above)
+            if above in self._headings:
+                heading = self._headings[above]
+                break
+            if self._generation.sentence(above).kind == "heading":
+                heading = above
+                break
+        else:
+            passed = [row]  # the rows above it reach farther up
+        self._headings |= dict.fromkeys(passed, heading)
+        return heading
 
 
-def _lead(question: Question, hit: Hit, unit: _Unit, generation: Generation) -> float:
-    """Give 1 for the first sentence of an article, falling to 0, where the main thing is said first.
+@dataclass(frozen=True, slots=True)
+class _OfHit:
+    """What the scores of a hit's sentences have in common.
 
-    That is where it is asked what something is, and in an entry of an encyclopedia ("Lake Orlo is a …").
+    Attributes:
+        passage: Its share of the score for the hit's rank, as `meaning`, `time` and `order` are for those.
+        meaning: For the meaning of the passage.
+        time: For being of a time that the question names.
+        order: For how new it is, or how old.
+        title: The question's terms in the title.
+        first_row: The first sentence of the article.
+        leads: Whether the main thing is said first: where it is asked what something is, and in an entry of an
+            encyclopedia ("Lake Orlo is a …").
     """
-    first = generation.sentences_of(hit.article_row).start
-    if question.expectation != "definition" and not _is_entry(hit.article):
-        return 0.0
-    return 1 / (1 + unit.rows.start - first)
+
+    passage: float
+    meaning: float
+    time: float
+    order: float
+    title: frozenset[str]
+    first_row: int
+    leads: bool
 
 
 def _is_entry(article: Article) -> bool:
@@ -241,19 +346,6 @@ def _is_entry(article: Article) -> bool:
     opening = _DEFINES.match(article.text)
     named = _title_terms(article.title)
     return opening is not None and article.title_source != "lead" and bool(named & set(terms(opening["subject"])))
-
-
-def _context_terms(hit: Hit, unit: _Unit, generation: Generation) -> frozenset[str]:
-    """Give the words that a reader has in mind at a sentence: the title, its heading and the sentence before."""
-    found = _title_terms(hit.article.title)
-    first_row = generation.sentences_of(hit.article_row).start
-    for row in range(unit.rows.start - 1, max(first_row, unit.rows.start - HEADING_WITHIN) - 1, -1):
-        is_heading = generation.sentence(row).kind == "heading"
-        if is_heading or row == unit.rows.start - 1:
-            found |= generation.sentence_terms(row)
-        if is_heading:
-            break
-    return found
 
 
 @lru_cache(maxsize=1000)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from service.answering.anycase import AnyCase
 from service.answering.months import MONTH_OR_SHORT, WEEKDAY
 
 Expectation = Literal[
@@ -36,7 +37,7 @@ _COUNTS = (
 _AMOUNT = rf"(?:\d[\d,.]*|\b(?:{_COUNTS})\b)"
 _PERIODS = "seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|quarters?|years?|decades?|centur(?:y|ies)"
 _MONEY = (
-    rf"[$€£¥]\s?\d|\b(?:US|C|A|CA)\$|{_AMOUNT}[\w\s,.-]{{0,12}}?\b"
+    rf"[$€£¥]\s?\d|\b(?:us|c|a|ca)\$|{_AMOUNT}[\w\s,.-]{{0,12}}?\b"
     r"(?:dollars?|euros?|pounds?|crowns?|francs?|yen|yuan|cents?|pence|rupees?|pesos?|kron[ae]r?)\b"
 )
 _SHARE = (
@@ -78,7 +79,7 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
 _ASKS_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _ASKS)
 
 _TIME = (
-    rf"\b(?:{MONTH_OR_SHORT})\b\.?(?: \d{{1,2}}\b)?|\b(?:{WEEKDAY})\b|\b(?:1[0-9]|20)\d\ds?\b|"
+    rf"\b(?:{MONTH_OR_SHORT.lower()})\b\.?(?: \d{{1,2}}\b)?|\b(?:{WEEKDAY.lower()})\b|\b(?:1[0-9]|20)\d\ds?\b|"
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b(?:today|tomorrow|yesterday|tonight|noon|midnight)\b"
 )
 _TIME_PERIOD = (
@@ -89,7 +90,7 @@ _TIME_PERIOD = (
 _NAME = r"\b[A-Z][\w’'-]+ (?:(?:of|de|van|von|al|bin) )?[A-Z][\w’'-]+|(?<=[a-z,;:] )[A-Z][\w’'-]+"
 _LOCATED = r"\b(?:in|at|near|on|from|to|off|outside|across|between|through|around) (?:the )?[A-Z][\w’'-]+"
 
-# For each kind, what shows it, and what may.
+# For each kind, what shows it, and what may; in lower case where that makes no difference.
 _HOLDS: dict[Expectation, tuple[str, str]] = {
     "number": (_AMOUNT, r"\b(?:half|third|quarter|twice|double|no|none|several|both|single)\b"),
     "money": (_MONEY, _AMOUNT),
@@ -129,12 +130,12 @@ PERHAPS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Signs:
-    sure: re.Pattern[str]
-    perhaps: re.Pattern[str]
+    sure: re.Pattern[str] | AnyCase
+    perhaps: re.Pattern[str] | AnyCase
 
 
 _SIGNS = {
-    kind: _Signs(*(re.compile(pattern, 0 if kind in _CASED else re.IGNORECASE) for pattern in patterns))
+    kind: _Signs(*(re.compile(pattern) if kind in _CASED else AnyCase(pattern) for pattern in patterns))
     for kind, patterns in _HOLDS.items()
 }
 
@@ -165,13 +166,20 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
     signs = _SIGNS.get(expectation)
     if signs is None:
         return 1.0
-    if expectation == "quotation" and (speaker := _SPEAKER.search(question)):
-        return _holds_words_of(speaker["who"], words, signs)
+    if expectation == "quotation" and (speaker := _speaker_of(question)):
+        return _holds_words_of(speaker, words, signs)
     asked = question.casefold()
     for pattern, worth in ((signs.sure, 1.0), (signs.perhaps, PERHAPS)):
-        if any(match.group().casefold() not in asked for match in pattern.finditer(words)):
-            return worth
+        for match in pattern.finditer(words):
+            if match.group().casefold() not in asked:
+                return worth
     return 0.0
+
+
+@lru_cache(maxsize=1000)
+def _speaker_of(question: str) -> str | None:
+    found = _SPEAKER.search(question)
+    return found["who"] if found else None
 
 
 def _holds_words_of(speaker: str, words: str, signs: _Signs) -> float:

@@ -64,6 +64,8 @@ def contradicting(question: str, ranked: Sequence[Evidence]) -> Evidence | None:
     if not _PRESUPPOSES.match(question):
         return None
     asked = _stems(question)
+    if OPPOSITES.keys().isdisjoint(asked):
+        return None  # most questions: nothing is read for them
     about_it = [evidence for evidence in ranked[:LOOKED_AT] if evidence.context >= ABOUT_IT]
     # All of the passage, as what is not quotable says something, too.
     held = frozenset[str]().union(*(_stems(evidence.hit.text) for evidence in about_it))
