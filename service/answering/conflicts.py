@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from index.generation import Generation
 from service.answering.claims import Claim, asked_for, asked_nouns, claims_of
@@ -101,14 +102,20 @@ def find_dispute(question: Question, ranked: Sequence[Evidence], generation: Gen
         generation: The generation that it is from.
     """
     claims = claims_of(question, ranked, generation)
-    answer = next((claim for claim in claims if asked_for(question, claim)), None)
-    if answer is None:
+    before: list[Claim] = []
+    for claim in claims:
+        if asked_for(question, claim):
+            break
+        before.append(claim)
+    else:
         return None
+    answer = claim
     judging = _Judging(question, answer, generation)
     if not judging.holds_enough(answer):
         return None
     found = [answer]
-    for claim in sorted(filter(judging.disputes, claims), key=judging.likeness, reverse=True):
+    others = filter(judging.disputes, chain(before, claims))
+    for claim in sorted(others, key=judging.likeness, reverse=True):
         if len(found) < MOST_POSITIONS and not any(claim.value.same(other.value) for other in found):
             found.append(claim)
     if len(found) < 2:

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.lexical import STOP_WORDS, terms
+from service.answering.anycase import AnyCase
 from service.answering.months import MONTH, MONTHS
 
 ValueKind = Literal["money", "share", "measure", "count", "day", "holder"]
+
+NUMBERS: frozenset[ValueKind] = frozenset({"count", "money", "measure"})
+"""Kinds of which a bare number may be one."""
 
 ROUNDING = 0.02
 """Amounts that differ by no more than this share are one amount, rounded."""
@@ -34,11 +38,10 @@ _SMALL = {
 }
 _SCALES = {"dozen": 12.0, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9}
 
-_NUMBER = re.compile(
+_NUMBER = AnyCase(
     r"(?P<before>[$€£¥]\s?)?(?<![\w.,:/-])"
     rf"(?P<number>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\b(?:{'|'.join(_SMALL)}))\b(?!(?:st|nd|rd|th)\b)(?![:/]\d|[.,]\d)"
     r"(?P<scale>[\s-](?:million|billion|thousand|hundred|dozen|bn|m)\b)?",
-    re.IGNORECASE,
 )
 _SHARE = re.compile(r"\s?(?:%|per ?cent\b)(?P<points>age points?)?|\s?percentage points?\b", re.IGNORECASE)
 _CURRENCY = re.compile(
@@ -64,6 +67,8 @@ _BEFORE_NO_AMOUNT = re.compile(
     r"|\d\s?(?:to|or|and|–|-)\s|\bbetween\s|\bfrom\s)$",
     re.IGNORECASE,
 )
+_LOOKED_BACK = 40
+"""Characters before a number: more than the words take that say what is not an amount, or a rough one."""
 _ROUGH = re.compile(
     r"\b(?:about|around|roughly|nearly|almost|some|approximately|close to|well over|over|more than|at least|up to|"
     r"fewer than|less than|under|just under|just over|estimated)\s(?:the\s)?$",
@@ -111,7 +116,7 @@ class Value:
     def comparable(self, other: Value) -> bool:
         """Tell whether both are of one kind and unit, or one is a bare number; counts need not name the same thing."""
         if self.bare or other.bare:
-            return {self.kind, other.kind} <= {"count", "money", "measure"}
+            return {self.kind, other.kind} <= NUMBERS
         return (self.kind, self.unit) == (other.kind, other.unit)
 
     def same(self, other: Value) -> bool:
@@ -129,10 +134,15 @@ class Value:
 
 def values_of(sentence: str) -> list[Value]:
     """Give the values of a sentence, in order; years, times of day, ordinals, ranges and numbers of things are none."""
-    days = list(_days(sentence))
+    days = days_of(sentence)
     taken = [(value.start, value.start + len(value.words)) for value in days]
     found = [value for value in _amounts(sentence) if not any(start <= value.start < end for start, end in taken)]
     return sorted([*days, *found], key=lambda value: value.start)
+
+
+def days_of(sentence: str) -> list[Value]:
+    """Give the days and months of a sentence, in order: those of its values that are days."""
+    return list(_days(sentence))
 
 
 def holders_of(sentence: str, office: str) -> list[Value]:
@@ -172,15 +182,15 @@ def _digits(amount: float) -> int:
 
 def _amounts(sentence: str) -> Iterator[Value]:
     for match in _NUMBER.finditer(sentence):
-        plain, end = match["number"].replace(",", ""), match.end()
-        if match["number"][0].isupper() and match.start():
+        plain, end, at = match["number"].replace(",", ""), match.end(), match.start("number")
+        if sentence[at].isupper() and match.start():
             continue  # part of a name
-        if _NOT_AN_AMOUNT.match(sentence, end) or _BEFORE_NO_AMOUNT.search(sentence[: match.start("number")]):
+        if _NOT_AN_AMOUNT.match(sentence, end) or _BEFORE_NO_AMOUNT.search(sentence, max(at - _LOOKED_BACK, 0), at):
             continue
         amount = _SMALL.get(plain.casefold(), 0.0) or float(plain if plain[0].isdigit() else 0)
         scale = (match["scale"] or "").strip(" -").casefold()
         amount *= _SCALES.get(scale, 1.0)
-        rough = _ROUGH.search(sentence[: match.start()]) is not None
+        rough = _ROUGH.search(sentence, max(match.start() - _LOOKED_BACK, 0), match.start()) is not None
 
         def value(kind: ValueKind, unit: str, last: int, nouns: frozenset[str] = frozenset()) -> Value:
             start = match.start()  # noqa: B023 - used at once
