@@ -144,7 +144,13 @@ class Searcher:
         return Searcher(self.generation, self.embedder, removed, self._reranker)
 
     def search(
-        self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", filters: Filters | None = None
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        filters: Filters | None = None,
+        vector: Vectors | None = None,
     ) -> SearchResult:
         """Find the chunks that best match a question.
 
@@ -153,13 +159,14 @@ class Searcher:
             top_k: Most hits, above 0.
             mode: Both sides fused, or one alone.
             filters: Which articles may be found.
+            vector: What the embedder gives for the question, shape (dimension,), for whoever has it; None: it is asked.
 
         Returns:
             Hits, best first, ties by row; at most `PER_ARTICLE` of one article, and only one article of those that are
             copies of each other, while others have some. A chunk that shares neither words nor meaning (both scores 0
             or less) is no hit.
         """
-        vector = self.embedder.encode([query])[0]
+        vector = self.embedder.encode([query])[0] if vector is None else vector
         admitted = self._admitted(filters)
         found = self._candidates(query, vector, mode, admitted).with_a_score()
         scores = {"dense": found.dense, "lexical": found.lexical}.get(mode)

@@ -125,13 +125,15 @@ class Assistant:
         until = _within(_until(filters or Filters(), as_of), publication_period(question, as_of=as_of))
         searcher = self._live.searcher()
         started = time.perf_counter()
-
-        def search(text: str) -> SearchResult:
-            return searcher.search(text, top_k=self._passages, mode=mode, filters=until)
-
-        result = search(question)
-        found = tuple(FoundPart(part, search(part.search)) for part in parts)
-        return Found(question, result, searcher.generation, _ms_since(started), found)
+        # All at once, and each text once: what a model takes for several is hardly more than for one.
+        texts = list(dict.fromkeys([question, *(part.search for part in parts)]))
+        vectors = searcher.embedder.encode(texts)  # (n_texts, dimension)
+        results = {
+            text: searcher.search(text, top_k=self._passages, mode=mode, filters=until, vector=vector)
+            for text, vector in zip(texts, vectors, strict=True)
+        }
+        found = tuple(FoundPart(part, results[part.search]) for part in parts)
+        return Found(question, results[question], searcher.generation, _ms_since(started), found)
 
     def answer(
         self,
