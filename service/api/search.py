@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from service.api.bodies import StrictRoute
 from service.api.errors import responses
-from service.api.schemas import SearchOut, SearchRequest, search_reply
+from service.api.schemas import SearchOut, SearchRequest, search_json
 from service.api.state import State
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
 
 
-@router.post("/search", responses=responses(400, 408, 413, 415, 422, 503))
-async def search(body: SearchRequest, state: State) -> SearchOut:
+@router.post("/search", response_model=SearchOut, responses=responses(400, 408, 413, 415, 422, 503))
+async def search(body: SearchRequest, state: State) -> Response:
     """Find passages, best first."""
     found = await state.questions.run(
         state.parts.assistant.search,
@@ -22,4 +23,4 @@ async def search(body: SearchRequest, state: State) -> SearchOut:
         mode=body.mode,
         filters=body.filters.to_filters() if body.filters else None,
     )
-    return search_reply(found)
+    return Response(search_json(found), media_type="application/json")
