@@ -8,7 +8,7 @@ from functools import cached_property
 
 from index.generation import Generation
 from index.lexical import terms
-from service.answering.evidence import Evidence, Question
+from service.answering.evidence import Evidence, Question, title_terms
 from service.answering.expectation import Expectation
 from service.answering.values import NUMBERS, Value, ValueKind, days_of, holders_of, values_of
 
@@ -68,7 +68,7 @@ class Claim:
     @cached_property
     def near(self) -> frozenset[str]:
         """Both, and those of the title."""
-        return self.own | self.before | frozenset(terms(self.evidence.article.title))
+        return self.own | self.before | title_terms(self.evidence.article.title)
 
     @cached_property
     def lead(self) -> frozenset[str]:

@@ -161,14 +161,16 @@ class _Judging:
             return False
         if answer.value.same(claim.value) or claim.names(answer.value) or answer.names(claim.value):
             return False
-        if self._other_time(claim) or not self.holds_enough(claim):
-            return False
         same_article = answer.evidence.article.id == claim.evidence.article.id
         if same_article and not _DISPUTES.search(claim.evidence.quote):
             return False
-        if claim.value.bare:
-            return self._goes_back(claim)
-        if self._kept(claim) < LEAST_KEPT or not self._same_thing(claim):
+        # What takes the most reading comes last.
+        alike = self._goes_back(claim) if claim.value.bare else self._says_the_same_of(claim)
+        return alike and not self._other_time(claim) and self.holds_enough(claim)
+
+    def _says_the_same_of(self, claim: Claim) -> bool:
+        """Tell whether a claim gives its value for what the answer gives its own for."""
+        if not self._same_thing(claim) or self._kept(claim) < LEAST_KEPT:
             return False
         return self.likeness(claim) >= LEAST_LIKENESS[claim.value.kind]
 

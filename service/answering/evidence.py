@@ -271,7 +271,7 @@ class _Scoring:
             meaning=MEANING_WEIGHT * hit.scores.dense,
             time=TIME_WEIGHT * question.times.names(published),
             order=ORDER_WEIGHT * self._days.standing(published, question.times.order),
-            title=self._asked & _title_terms(hit.article.title),
+            title=self._asked & title_terms(hit.article.title),
             first_row=self._generation.sentences_of(hit.article_row).start,
             leads=question.expectation == "definition" or _is_entry(hit.article),
         )
@@ -344,10 +344,11 @@ class _OfHit:
 def _is_entry(article: Article) -> bool:
     """Tell whether an article begins by saying what the thing in its title is."""
     opening = _DEFINES.match(article.text)
-    named = _title_terms(article.title)
+    named = title_terms(article.title)
     return opening is not None and article.title_source != "lead" and bool(named & set(terms(opening["subject"])))
 
 
 @lru_cache(maxsize=1000)
-def _title_terms(title: str) -> frozenset[str]:
+def title_terms(title: str) -> frozenset[str]:
+    """Give the stems of a title; the latest are kept, as every sentence of an article is read with its title."""
     return frozenset(terms(title))
