@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from index.batching import BatchingEmbedder
 from index.builder import Builder
 from index.catalog import Catalog
 from index.cutting import chunking_record
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
     from service.answering.llm import LlmAnswerer
 
 log = structlog.get_logger(__name__)
+
+_FIRST_TEXTS = [
+    "Where?",
+    "Who said what about it, and why?",
+    "When did which of them say what they would do about it now?",
+]
+"""Embedded before a server is ready: what a runtime prepares at its first texts, no question waits for."""
 
 LIBRARY_FILE = "library.sqlite"
 PREPARED_FOLDER = "models"
@@ -274,7 +282,8 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
     library = open_library(settings.data)
     catalog = open_catalog(settings.data)
     wanted, made_with = embedder_settings(settings), engine_of_index(catalog)
-    embedder = load_embedder(wanted, made_with)
+    embedder = BatchingEmbedder(load_embedder(wanted, made_with))
+    embedder.encode(_FIRST_TEXTS)
     # What is left of a request's time is for the answer without the LLM.
     llm_seconds = min(settings.llm_timeout_seconds, LLM_SHARE * settings.request_timeout_seconds)
     live, assistant = open_assistant(settings, catalog, embedder, library.removed, llm_seconds=llm_seconds)
