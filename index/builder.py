@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from index.catalog import Catalog
-from index.cutting import CutArticle, chunking_record, cut, embed
+from index.cutting import CutArticle, Embedding, chunking_record, cut
 from index.dense import EXACT_ROWS
 from index.embedding import Embedder
 from index.errors import BuildCancelled, GenerationDamaged, GenerationIncompatible, NoGeneration
 from index.generation import Generation
 from index.manifest import FORMAT_VERSION, EmbeddingRecord, Manifest, UnsealedManifest, generation_of, seal
 from index.merging import Source, Written, runs_of, write_computed, write_merged
-from index.reports import BuildReport, Changes, Phase, Plan, Progress, Skipped, difference
+from index.passages import IndexedArticle
+from index.reports import BuildReport, Changes, Phase, Plan, Progress, Skipped, Work, difference
 from index.unfinished import UnfinishedBuild
 from ingest.article import Article, ArticleId, IngestError
 from ingest.chunking import ChunkingSettings
@@ -202,6 +203,7 @@ class _Build:
         self._sources = [self._reusable] if self._reusable is not None else []
         self._picks: dict[ArticleId, tuple[int, int]] = {}
         self._skipped: list[Skipped] = []
+        self._started_embedding = False
         self._resumed_from = len(self._sources)
         self._embedded_from = len(self._sources)
         self._pace = base.manifest.embedding_pace if base is not None else 0.0
@@ -236,8 +238,25 @@ class _Build:
         self._embedded_from = len(self._sources)
         missing = [article for article in self._wanted if article not in self._picks]
         on_plan(self._plan(missing))
-        for first in range(0, len(missing), PART_ARTICLES):
-            self._embed_part(missing, first)
+        if missing:
+            with ThreadPoolExecutor(1, thread_name_prefix="embedding") as thread:
+                self._embed_all(missing, thread)
+
+    def _embed_all(self, missing: list[ArticleId], thread: Executor) -> None:
+        """Embed part by part: beside the embedding of one, the one before is written and the next is read and cut."""
+        work = Work(len(missing), self._library.characters(missing))
+        running: Embedding | None = None
+        try:
+            for first in range(0, len(missing), PART_ARTICLES):
+                cuts = self._cut(missing[first : first + PART_ARTICLES], len(missing))
+                done = self._wait(running, work)
+                running = Embedding(cuts, self._recipe.embedder, thread) if cuts else None
+                self._keep(done)
+            self._keep(self._wait(running, work))
+        except BaseException:
+            if running is not None:
+                running.stop()
+            raise
 
     def _pick(self, number: int) -> None:
         """Take over what a source holds of the library as it is, unless an earlier source does."""
@@ -253,47 +272,51 @@ class _Build:
         resumed = sum(source >= self._resumed_from for source, _ in self._picks.values())
         return Plan(len(self._wanted), len(missing), resumed, self._reason, seconds)
 
-    def _embed_part(self, missing: list[ArticleId], first: int) -> None:
-        articles: list[Article] = []
-        for entry in self._library.read(missing[first : first + PART_ARTICLES]):
-            if isinstance(entry, Article):
-                articles.append(entry)
-            else:
-                self._skipped.append(Skipped(str(entry).split(":")[0].removeprefix("article "), str(entry)))
-        if not articles:
-            return
+    def _cut(self, part: Sequence[ArticleId], total: int) -> list[CutArticle]:
+        """Read and cut some articles; those that cannot be read are noted."""
         embedder = self._recipe.embedder
-        dimension = embedder.dimension  # loads the model, before the clock starts
-        began = time.monotonic()
+        _ = embedder.dimension  # loads the model, before any clock starts
         cuts: list[CutArticle] = []
-        for number, article in enumerate(articles):
-            if first == 0:
-                self._steps.at("chunk", number, len(missing))
-            cuts.append(cut(article, embedder, self._recipe.chunking))
-        total = sum(len(one.chunks) + len(one.sentences) for one in cuts)
-        done = 0
+        for entry in self._library.read(part):
+            if not isinstance(entry, Article):
+                self._skipped.append(Skipped(str(entry).split(":")[0].removeprefix("article "), str(entry)))
+                continue
+            if not self._started_embedding:
+                self._steps.at("chunk", len(cuts), total)
+            cuts.append(cut(entry, embedder, self._recipe.chunking))
+        self._started_embedding = True
+        return cuts
 
-        def on_batch(texts: int) -> None:
-            nonlocal done
-            done += texts
-            self._steps.at("embed", first + len(articles) * done // total, len(missing))
+    def _wait(self, running: Embedding | None, work: Work) -> list[IndexedArticle]:
+        if running is None:
+            return []
+        characters = sum(len(article.text) for article in running.articles)
 
-        indexed = list(embed(cuts, embedder, on_batch))
-        self._time(articles, time.monotonic() - began)
+        def step(share: float) -> None:
+            done = work.articles + int(len(running.articles) * share)
+            self._steps.at("embed", done, work.total_articles, work.share(characters * share))
+
+        indexed = running.wait(step)
+        work.note(len(running.articles), characters)
+        # That of a whole part, not of a few articles.
+        if len(running.articles) >= _PACE_ARTICLES or not self._pace:
+            self._pace = work.pace()
+        return indexed
+
+    def _keep(self, indexed: list[IndexedArticle]) -> None:
+        """Write a part that was embedded, so that a build which is interrupted goes on from there."""
+        if not indexed:
+            return
         reach("build.embedded")
         part = self._unfinished.next_folder()
         with_title = self._recipe.chunking.with_title
+        dimension = self._recipe.embedder.dimension
         written = write_computed(part, indexed, dimension=dimension, with_title=with_title)
         reach("build.part_written")
         seal(part, self._manifest(part, written, {one.article.id: one.article.content_hash for one in indexed}))
         self._sources.append(self._unfinished.keep(part))
         for row, one in enumerate(indexed):
             self._picks[one.article.id] = (len(self._sources) - 1, row)
-
-    def _time(self, articles: list[Article], seconds: float) -> None:
-        """Note the pace: that of a whole part, not of a few articles."""
-        if len(articles) >= _PACE_ARTICLES or not self._pace:
-            self._pace = round(sum(len(article.text) for article in articles) / max(seconds, 1e-3), 1)
 
     def _held(self) -> dict[str, str]:
         """Give the content hash of every article that the new generation has, by id."""
@@ -371,7 +394,7 @@ class _Steps:
     on_progress: Callable[[Progress], None]
     cancelled: Callable[[], bool]
 
-    def at(self, phase: Phase, done: int, total: int) -> None:
+    def at(self, phase: Phase, done: int, total: int, share: float | None = None) -> None:
         if self.cancelled():
             raise BuildCancelled("the build was cancelled; the current index is kept")
-        self.on_progress(Progress(phase, done, total))
+        self.on_progress(Progress(phase, done, total, share))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from index.embedding import Embedder
+from index.halves import HalfVectors
 from index.passages import IndexedArticle
 from ingest.article import Article, Chunk
 from ingest.chunking import (
@@ -19,6 +21,9 @@ from ingest.chunking import (
     fit_sentences,
 )
 from ingest.sentences import SENTENCES_VERSION, Sentence, split_sentences
+
+_LOOK_SECONDS = 0.05
+"""How often whoever waits for an embedding tells how far it is, and may stop it."""
 
 
 def chunking_record(chunking: ChunkingSettings) -> dict[str, int | str]:
@@ -66,18 +71,55 @@ def cut(article: Article, embedder: Embedder, chunking: ChunkingSettings) -> Cut
     return CutArticle(article, title, tuple(chunks), tuple(found))
 
 
-def embed(
-    cuts: Sequence[CutArticle], embedder: Embedder, on_batch: Callable[[int], None] = lambda _: None
-) -> Iterator[IndexedArticle]:
-    """Embed all pieces of some articles together, so that texts of like length share a batch.
+class Embedding:
+    """Some articles while they are embedded by a thread, all their pieces together: texts of like length share a batch.
 
-    Args:
-        cuts: The articles.
-        embedder: The model.
-        on_batch: Called after each batch with the number of texts in it.
+    Whoever waits for it reads, cuts and writes other articles meanwhile: a runtime computes without the interpreter.
     """
-    texts = [text for one in cuts for text in one.texts()]
-    vectors = embedder.encode(texts, on_batch=on_batch).astype(np.float16)
+
+    def __init__(self, cuts: Sequence[CutArticle], embedder: Embedder, thread: Executor) -> None:
+        self.articles = [one.article for one in cuts]
+        self._cuts = cuts
+        self._texts = [text for one in cuts for text in one.texts()]
+        self._characters = sum(map(len, self._texts))
+        self._done = 0
+        self._stopped = False
+        self._vectors = thread.submit(embedder.encode, self._texts, on_batch=self._note)
+
+    def _note(self, characters: int) -> None:
+        if self._stopped:
+            raise _StoppedError
+        self._done += characters
+
+    def wait(self, on_step: Callable[[float], None]) -> list[IndexedArticle]:
+        """Wait for the end; gives the articles as they were embedded.
+
+        Args:
+            on_step: Called as it goes on, at last with 1.0, with the share of the work that is done.
+        """
+        told = 0.0
+        while not self._vectors.done():
+            wait([self._vectors], timeout=_LOOK_SECONDS)
+            share = min(1.0, self._done / max(self._characters, 1))
+            if share > told:
+                told = share
+                on_step(share)
+        vectors = self._vectors.result()
+        if told < 1:
+            on_step(1.0)
+        return list(_indexed(self._cuts, vectors.astype(np.float16)))
+
+    def stop(self) -> None:
+        """Have it end at its next batch: nobody waits for it any more."""
+        self._stopped = True
+
+
+class _StoppedError(Exception):
+    """Ends an embedding; nobody sees it."""
+
+
+def _indexed(cuts: Sequence[CutArticle], vectors: HalfVectors) -> Iterator[IndexedArticle]:
+    """Give each article its vectors: those of its chunks, then those of its sentences."""
     first = 0
     for one in cuts:
         middle, last = first + len(one.chunks), first + len(one.chunks) + len(one.sentences)

@@ -58,7 +58,7 @@ class Embedder(Protocol):
 
         Args:
             texts: Any number, each at most `max_tokens` long; a longer one is cut off by the model.
-            on_batch: Called after each batch with the number of texts in it.
+            on_batch: Called after each batch with the number of characters in it; an error that it raises passes.
 
         Returns:
             Shape (n_texts, dimension), float32, rows of unit length, in the order of `texts`.
@@ -207,7 +207,7 @@ class SentenceTransformerEmbedder:
                     normalize_embeddings=True,
                 )
             if on_batch is not None:
-                on_batch(len(rows))
+                on_batch(sum(len(texts[row]) for row in rows))
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

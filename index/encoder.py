@@ -41,7 +41,7 @@ class ExportedEmbedder:
             # Not left to the model: what was multiplied in bf16 is of unit length only to three digits.
             vectors[rows] = found / np.linalg.norm(found, axis=1, keepdims=True)
             if on_batch is not None:
-                on_batch(len(rows))
+                on_batch(sum(len(texts[row]) for row in rows))
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

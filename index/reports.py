@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,11 +13,42 @@ Phase = Literal["read", "chunk", "embed", "write", "verify", "publish"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: `done` of `total` articles (read, chunk, embed) or steps."""
+    """How far a build is: `done` of `total` articles (read, chunk, embed) or steps.
+
+    `share` is that of the phase's work, by the length of the texts, where it is known; None where only `done` is.
+    """
 
     phase: Phase
     done: int
     total: int
+    share: float | None = None
+
+
+class Work:
+    """How much of a build's embedding is done.
+
+    Characters are counted, not articles: the number of tokens follows them, and the time that of tokens.
+    """
+
+    def __init__(self, articles: int, characters: int) -> None:
+        self.total_articles = articles
+        self.articles = 0
+        self._total = characters
+        self._characters = 0
+        self._began = time.monotonic()
+
+    def note(self, articles: int, characters: int) -> None:
+        """Count what is done."""
+        self.articles += articles
+        self._characters += characters
+
+    def share(self, more: float) -> float:
+        """Give the share that is done, with some characters more than were counted."""
+        return min(1.0, (self._characters + more) / max(self._total, 1))
+
+    def pace(self) -> float:
+        """Give the characters of articles embedded a second so far."""
+        return round(self._characters / max(time.monotonic() - self._began, 1e-3), 1)
 
 
 @dataclass(frozen=True, slots=True)

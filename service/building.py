@@ -124,18 +124,23 @@ class _PhaseClock:
     def __init__(self) -> None:
         self._phase: Phase | None = None
         self._started = 0.0
-        self._first_done = 0
+        self._first_done = 0.0
 
     def at(self, progress: Progress, now: float) -> JobProgress:
         if progress.phase != self._phase:
-            self._phase, self._started, self._first_done = progress.phase, now, progress.done
+            self._phase, self._started, self._first_done = progress.phase, now, _share(progress)
         return JobProgress(progress.phase, progress.done, progress.total, self._eta(progress, now))
 
     def _eta(self, progress: Progress, now: float) -> float | None:
-        elapsed, done = now - self._started, progress.done - self._first_done
+        elapsed, done = now - self._started, _share(progress) - self._first_done
         if progress.phase not in _COUNTED_PHASES or done <= 0 or elapsed < _ETA_AFTER_SECONDS:
             return None
-        return round(max(progress.total - progress.done, 0) * elapsed / done, 1)
+        return round(max(1 - _share(progress), 0) * elapsed / done, 1)
+
+
+def _share(progress: Progress) -> float:
+    """Give the share of a phase's work that is done."""
+    return progress.share if progress.share is not None else progress.done / max(progress.total, 1)
 
 
 def _log_end(job: BuildJob) -> None:

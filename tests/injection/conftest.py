@@ -36,7 +36,7 @@ class Remembering:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         self.known.update(zip(new, self.inner.encode(new), strict=True))
         if on_batch:
-            on_batch(len(texts))
+            on_batch(sum(map(len, texts)))
         return np.stack([self.known[text] for text in texts])
 
 
