@@ -66,7 +66,7 @@ def circumstances(
 
 def settings_record(settings: Settings) -> dict[str, Any]:
     """Give the settings as JSON values, without the key and without where the process runs."""
-    return settings.model_dump(mode="json", exclude={"data", "host", "port", "llm_api_key"})
+    return settings.model_dump(mode="json", exclude={"data", "prepared_models", "host", "port", "llm_api_key"})
 
 
 def this_machine() -> Machine:

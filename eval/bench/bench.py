@@ -16,6 +16,7 @@ from eval.bench.floor import Floor, bare_process
 from eval.bench.measure import MIB, percentile, timed
 from eval.bench.processes import Finished
 from index.embedding import Embedder, load_embedder
+from index.runtimes import REFERENCE
 from service.assembly import embedder_settings
 from service.settings import Settings
 
@@ -39,6 +40,7 @@ class Plan:
         cold_starts: How often processes are started for their time.
         seed: Of corpus and questions.
         parts: Which parts to run.
+        reference: Whether the index is built, and the server run, by torch too.
     """
 
     articles: int
@@ -48,6 +50,7 @@ class Plan:
     cold_starts: int
     seed: int
     parts: tuple[Part, ...]
+    reference: bool = True
 
 
 class Bench:
@@ -58,7 +61,9 @@ class Bench:
         self.folder = folder
         self.note = note
         # Kept generations: the first must outlive the ones that the rebuilds make.
-        self.settings = settings.model_copy(update={"data": folder / "data", "keep_generations": 3})
+        # Prepared models of the user are neither used nor added to; those of the run serve all its data folders.
+        own = {"data": folder / "data", "keep_generations": 3, "prepared_models": folder / "models"}
+        self.settings = settings.model_copy(update=own)
         self._questions = questions(plan.seed, plan.articles)
         self._question_floor: list[float] = []
         self.bare_runs: list[Finished] = []
@@ -95,6 +100,13 @@ class Bench:
         generation, floor = self.built.generation, self.floor
         self.note("Embedding the same texts bare and by our embedder ...")
         return measure_passages(generation, floor, self.embedder, with_title=self.settings.chunk_title)
+
+    @property
+    def by_torch(self) -> Settings | None:
+        """The settings with the reference as the runtime; None where it is the runtime anyway, or is not wanted."""
+        if not self.plan.reference or self.embedder.engine == REFERENCE:
+            return None
+        return self.settings.model_copy(update={"embedding_runtime": "torch", "embedding_precision": "auto"})
 
     def keep_question_floor(self, walls: list[float]) -> None:
         """Keep the floor's times (wall, seconds) of single questions for the parts that compare with them."""

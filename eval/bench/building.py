@@ -9,6 +9,7 @@ loading of the model too, and are the least disturbed by whatever else the machi
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ MORE_ARTICLES = 10
 _CHUNKS = "bare encode of the same chunks"
 _ALL = "bare encode of the same chunks and sentences"
 _BARE = "peak of a bare process"
+_BY_TORCH = "the same build by torch fp32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,22 @@ def run_build(settings: Settings) -> Build:
     return Build(process, json.loads(process.stdout))
 
 
+def _build_by_torch(bench: Bench) -> Build | None:
+    """Build the same library by the reference, in a data folder of its own; None where that is not wanted."""
+    if bench.by_torch is None:
+        return None
+    bench.note("Building the same by torch ...")
+    other = bench.folder / "by-torch"
+    shutil.copytree(bench.settings.data, other, ignore=shutil.ignore_patterns("index", "builds"))
+    build = run_build(bench.by_torch.model_copy(update={"data": other}))
+    shutil.rmtree(other)
+    return build
+
+
 def measure_build(bench: Bench) -> Measured:
     """Measure the part; every build is run once."""
     built, settings, plan = bench.built, bench.settings, bench.plan
+    by_torch = _build_by_torch(bench)
     disk = folder_bytes(built.folder)
     bench.note(f"Adding {MORE_ARTICLES} articles and building again ...")
     first = min(plan.articles, MAX_ARTICLES - MORE_ARTICLES)
@@ -91,11 +106,13 @@ def measure_build(bench: Bench) -> Measured:
     figures = [
         _single("adding the articles", "articles/s", plan.articles / built.adding.cost.wall),
         *_whole(built, passages, bench.bare_peak_mib()),
+        *_beside_torch(built.build, by_torch),
         _single("index on disk", "MiB", disk / MIB, built.corpus_bytes / MIB, "size of the articles"),
         *_again(f"rebuild after {MORE_ARTICLES} more articles", rebuilt, passages),
         *_again("rebuild with nothing to do", idle, passages),
     ]
-    reports = {"build": built.build, "rebuild_added": rebuilt, "rebuild_idle": idle}
+    reports = {"build": built.build} | ({"by_torch": by_torch} if by_torch is not None else {})
+    reports |= {"rebuild_added": rebuilt, "rebuild_idle": idle}
     details: dict[str, object] = {name: build_record(build) for name, build in reports.items()}
     counts = built.generation.manifest.counts
     return Measured(figures, details | {"chunks": counts.chunks, "sentences": counts.sentences, "index_bytes": disk})
@@ -116,6 +133,18 @@ def _whole(built: Built, passages: Passages, bare_peak_mib: float | None) -> lis
     if peak is not None:
         figures.append(_single("whole build, peak memory", "MiB", peak / MIB, bare_peak_mib, _BARE))
     return figures
+
+
+def _beside_torch(build: Build, by_torch: Build | None) -> list[Figure]:
+    if by_torch is None:
+        return []
+    ours, torch = build.process.cost, by_torch.process.cost
+    return [
+        _single("whole build by torch", "s", torch.wall),
+        _single("whole build by torch, CPU", "s", torch.cpu),
+        _single("whole build beside torch", "s", ours.wall, torch.wall, _BY_TORCH),
+        _single("whole build beside torch, CPU", "s", ours.cpu, torch.cpu, _BY_TORCH),
+    ]
 
 
 def _again(what: str, build: Build, passages: Passages) -> list[Figure]:

@@ -30,6 +30,9 @@ def bench(
     only: Annotated[
         str | None, typer.Option(metavar="PART,…", help="Of embedding, build, search, start, http; all by default.")
     ] = None,
+    reference: Annotated[
+        bool, typer.Option(help="Build and serve by torch, too; for thousands of articles that takes long.")
+    ] = True,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -48,7 +51,7 @@ def bench(
     from service.settings import load_settings
 
     levels = numbers_of(clients, "--clients", such_as="1,8,32", largest=MAX_CLIENTS)
-    plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts_of(only, PARTS))
+    plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts_of(only, PARTS), reference)
     require_folder(out)
     settings = load_settings()
     with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="byline-bench-") as folder:

@@ -125,7 +125,11 @@ class Floor:
 
     def ask(self, question: str) -> None:
         """Encode one question and search its nearest `NEAREST` vectors."""
-        self._index.search(self.embed([question]), min(NEAREST, self._index.ntotal))
+        self.search(self.embed([question]))
+
+    def search(self, vectors: Vectors) -> None:
+        """Search the nearest `NEAREST` vectors of each; shape (n, dimension)."""
+        self._index.search(vectors, min(NEAREST, self._index.ntotal))
 
 
 def bare_process(model: str, generation: Path, question: str) -> Finished:

@@ -36,6 +36,7 @@ MAX_REQUESTS = 20_000
 
 ENDPOINTS = ("/v1/search", "/v1/chat")
 _FLOOR = "1 / time of the floor for a question"
+_BY_TORCH = "1 client of the same server by torch fp32"
 _TURN = "time of the floor for one question of each client, one after another"
 
 
@@ -247,6 +248,12 @@ def measure_http(bench: Bench) -> Measured:
     figures = [
         one for endpoint in ENDPOINTS for load in loads[endpoint] for one in _figures(endpoint, load, floor_seconds)
     ]
+    alone_by_torch = _alone_by_torch(bench, questions)
+    if alone_by_torch is not None:
+        figures.append(figure("http", f"{ENDPOINTS[0]}, 1 client, by torch", "requests/s", [alone_by_torch.rate]))
+        for load in loads[ENDPOINTS[0]]:
+            what = f"{ENDPOINTS[0]}, {some_clients(load.clients)}, beside 1 client by torch"
+            figures.append(figure("http", what, "requests/s", [load.rate], base=alone_by_torch.rate, floor=_BY_TORCH))
     figures += [
         figure("http", f"server's memory {when}", "MiB", [held / MIB], base=bare_peak, floor="peak of a bare process")
         for when, held in memory.items()
@@ -254,6 +261,16 @@ def measure_http(bench: Bench) -> Measured:
     ]
     levels = [_details(endpoint, load) for endpoint in ENDPOINTS for load in loads[endpoint]]
     return Measured(figures, {"floor_seconds": floor_seconds, "levels": levels})
+
+
+def _alone_by_torch(bench: Bench, questions: Iterator[str]) -> Load | None:
+    """Give what one client gets from a server whose questions torch encodes; None where that is not wanted."""
+    if bench.by_torch is None:
+        return None
+    bench.note(f"1 client at {ENDPOINTS[0]} of a server by torch ...")
+    with serving(bench.by_torch) as server:
+        put_under_load(server, ENDPOINTS[0], islice(questions, WARM_UP_REQUESTS), clients=1, seconds=bench.plan.seconds)
+        return put_under_load(server, ENDPOINTS[0], questions, clients=1, seconds=bench.plan.seconds)
 
 
 def _texts(bench: Bench) -> Iterator[str]:
