@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from eval.bench.bench import Bench
 
 _WARM_UP_TEXTS = 16
+SAMPLED_ARTICLES = 400
+"""Most articles whose texts are embedded again: by torch, thousands take a quarter of an hour."""
 _FLOOR = "bare encode and FAISS add of the same texts"
 
 
@@ -46,36 +48,43 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """All blocks of an index, in order; chunks and sentences apart."""
+    """Blocks of an index, in order; chunks and sentences apart.
+
+    Of a large index they are of some of its articles: `times` says how many times their chunks the index has.
+    """
 
     chunks: tuple[Block, ...]
     sentences: tuple[Block, ...]
+    times: float = 1.0
 
     @property
     def bare_chunks(self) -> Cost:
-        """What the floor took for all chunks."""
-        return total(block.bare for block in self.chunks)
+        """What the floor takes for all chunks of the index."""
+        return total(block.bare for block in self.chunks) * self.times
 
     @property
     def bare_all(self) -> Cost:
-        """What the floor took for all chunks and sentences."""
-        return self.bare_chunks + total(block.bare for block in self.sentences)
+        """What the floor takes for all chunks and sentences of the index."""
+        return self.bare_chunks + total(block.bare for block in self.sentences) * self.times
 
     @property
     def our_sentences(self) -> Cost:
-        """What our embedder took for all sentences."""
-        return total(block.ours for block in self.sentences)
+        """What our embedder takes for all sentences of the index."""
+        return total(block.ours for block in self.sentences) * self.times
 
 
 def texts_of(generation: Generation, embedder: Embedder, *, with_title: bool) -> Iterator[Texts]:
-    """Give what a build embedded, read back from the generation, in blocks of nearly equal numbers of articles."""
-    count = len(generation.articles)
-    blocks = max(1, round(count / PART_ARTICLES))
-    bounds = [count * block // blocks for block in range(blocks + 1)]
+    """Give what a build embedded, read back from the generation, in blocks of nearly equal numbers of articles.
+
+    Of more than `SAMPLED_ARTICLES` so many are taken, from all over.
+    """
+    articles = range(0, len(generation.articles), -(-len(generation.articles) // SAMPLED_ARTICLES) or 1)
+    blocks = max(1, round(len(articles) / PART_ARTICLES))
+    bounds = [len(articles) * block // blocks for block in range(blocks + 1)]
     for first, last in pairwise(bounds):
         chunks: list[str] = []
         sentences: list[str] = []
-        for row in range(first, last):
+        for row in articles[first:last]:
             article = generation.articles[row]
             title = embedded_title(article.title, embedder.count_tokens) if with_title else ""
             spans = (generation.chunk(chunk).span for chunk in generation.chunks_of(row))
@@ -85,7 +94,7 @@ def texts_of(generation: Generation, embedder: Embedder, *, with_title: bool) ->
 
 
 def measure_passages(generation: Generation, floor: Floor, embedder: Embedder, *, with_title: bool) -> Passages:
-    """Embed all texts of a generation by the floor and by our embedder, in turn."""
+    """Embed the texts of a generation by the floor and by our embedder, in turn."""
     chunks: list[Block] = []
     sentences: list[Block] = []
     for number, texts in enumerate(texts_of(generation, embedder, with_title=with_title)):
@@ -97,7 +106,8 @@ def measure_passages(generation: Generation, floor: Floor, embedder: Embedder, *
         chunks.append(_block(texts.chunks, floor, embedder, bare_first=number % 2 == 0))
         if texts.sentences:
             sentences.append(_block(texts.sentences, floor, embedder, bare_first=number % 2 == 1))
-    return Passages(tuple(chunks), tuple(sentences))
+    measured = sum(block.texts for block in chunks)
+    return Passages(tuple(chunks), tuple(sentences), times=generation.chunk_count / max(measured, 1))
 
 
 def _block(texts: Sequence[str], floor: Floor, embedder: Embedder, *, bare_first: bool) -> Block:
