@@ -24,11 +24,16 @@ from ingest.chunking import embedded_text
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
-CANDIDATES = 100
-"""Rows that each side offers to the fusion; more changes nothing in the first ten."""
+CANDIDATES = 64
+"""Rows that each side offers to the fusion, or as many as hits are asked for; more changes nothing in the first ten."""
 
 PER_ARTICLE = 3
 """Most hits of one article while other articles have some."""
+
+
+def candidates_for(top_k: int) -> int:
+    """Give how many rows each side offers for so many hits."""
+    return max(CANDIDATES, top_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class Searcher:
         """
         vector = self.embedder.encode([query])[0] if vector is None else vector
         admitted = self._admitted(filters)
-        found = self._candidates(query, vector, mode, admitted).with_a_score()
+        found = self._candidates(query, vector, mode, admitted, candidates_for(top_k)).with_a_score()
         scores = {"dense": found.dense, "lexical": found.lexical}.get(mode)
         scores = weighted_sum(found.dense, found.lexical) if scores is None else scores
         articles = self.generation.article_rows.take(found.rows).tolist()
@@ -207,25 +212,28 @@ class Searcher:
             admitted = passes if admitted is None else passes & admitted
         return admitted
 
-    def _candidates(self, query: str, vector: Vectors, mode: Mode, admitted: NDArray[np.bool_] | None) -> _Candidates:
-        """Find the best of each side that the mode asks, and score them all by all sides that it asks."""
+    def _candidates(
+        self, query: str, vector: Vectors, mode: Mode, admitted: NDArray[np.bool_] | None, most: int
+    ) -> _Candidates:
+        """Find the best of each side that the mode asks, `most` of each, and score them by all sides that it asks."""
         rows: Rows = np.empty(0, dtype=np.int64)
         if mode != "lexical":
             allowed = None if admitted is None else admitted[self.generation.article_rows]
-            rows = np.sort(self.generation.dense.search(vector, CANDIDATES, allowed=allowed)[0])
+            rows = np.sort(self.generation.dense.search(vector, most, allowed=allowed)[0])
         lexical: Scores = np.zeros(len(rows), dtype=np.float32)
         if mode != "dense":
-            rows, lexical = self._by_words(query, rows, admitted)
+            rows, lexical = self._by_words(query, rows, admitted, most)
         dense = self._meaning(rows, vector) if mode != "lexical" else np.zeros(len(rows), dtype=np.float32)
         return _Candidates(rows, dense, lexical)
 
-    def _by_words(self, query: str, others: Rows, admitted: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
+    def _by_words(self, query: str, others: Rows, admitted: NDArray[np.bool_] | None, most: int) -> tuple[Rows, Scores]:
         """Find the best chunks by their words.
 
         Args:
             query: The question.
             others: Further chunks that are to be scored, ascending.
             admitted: See `SearchResult`; `others` are of these articles.
+            most: How many are found by their words.
 
         Returns:
             The rows of all of them, ascending, and their scores.
@@ -236,7 +244,7 @@ class Searcher:
         passing = articles if admitted is None else np.where(admitted, articles, np.float32(0))
         # The best chunk of an article has its score, and none has more: the best articles hold the best chunks,
         # if each of them has a chunk with any of the words.
-        enough = nth_highest(passing, CANDIDATES)
+        enough = nth_highest(passing, most)
         while True:
             looked_at = passing >= enough if enough > 0 else passing > 0
             looked_at[generation.article_rows.take(others)] = True
@@ -245,7 +253,7 @@ class Searcher:
             own = chunks.take(rows)
             scores = words(own, articles.take(article_rows), places)
             # A chunk without any of the words is found for its meaning or not at all.
-            found, least = highest(np.where(own > 0, scores, np.float32(0)), CANDIDATES)
+            found, least = highest(np.where(own > 0, scores, np.float32(0)), most)
             if least >= enough:
                 break
             enough = 0.0

@@ -425,7 +425,7 @@ class TestWork:
         assert sorted(read) == sorted(set(read))
 
     def test_only_the_sentences_of_candidates_are_compared(self, fresh, monkeypatch):
-        monkeypatch.setattr("index.searcher.CANDIDATES", 4)
+        monkeypatch.setattr("index.searcher.candidates_for", lambda _: 4)
         passages, read = fresh.generation.passages, []
 
         class Vectors(np.ndarray):
@@ -450,7 +450,7 @@ class TestBestByWords:
     @pytest.mark.parametrize("most", [1, 3, 8])
     @pytest.mark.parametrize("sources", [(), ("Norwick Herald", "Science Weekly", "Agency Two")])
     def test_they_are_those_that_scoring_all_of_them_finds(self, searcher, monkeypatch, most, sources):
-        monkeypatch.setattr("index.searcher.CANDIDATES", most)
+        monkeypatch.setattr("index.searcher.candidates_for", lambda _: most)
         generation = searcher.generation
         for question, _, _ in [*QUESTIONS, ("lighthouse Skarn fog bridge", "", "")]:
             chunks, articles = generation.lexical.scores(question), generation.article_lexical.scores(question)
@@ -465,7 +465,7 @@ class TestBestByWords:
     def test_an_article_whose_only_word_is_cut_between_its_chunks_keeps_no_other_back(
         self, tmp_path, embedder, monkeypatch
     ):
-        monkeypatch.setattr("index.searcher.CANDIDATES", 1)
+        monkeypatch.setattr("index.searcher.candidates_for", lambda _: 1)
         word, fog = "xq" * 45, "Thick fog stopped all ferries of Pellworm and the buses of Norwick on Monday morning."
         catalog = Catalog(tmp_path)
         articles = [article("cut", "Archive", f"Kept as {word}."), article("fog", "Ferries", fog)]
