@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 STARTING = "starting: the index and the embedding model are being opened"
 """What a client is told who cannot be answered yet."""
 
-QUESTION_THREADS = 2
+QUESTION_THREADS = 16
+"""Many more than cores: questions that wait for their vectors together are embedded together."""
+
 STORAGE_THREADS = 8
 LLM_THREADS = 8
-"""More than for questions: they wait for the disk, or for another server, not for the processor."""
+"""They wait for the disk, or for another server, not for the processor."""
 
 _LOOK_SECONDS = 0.02
 """Between two looks, while requests wait for the parts, whether these are open or the server is told to stop."""

@@ -14,6 +14,7 @@ from index.errors import NoGeneration
 from service.api.app import build_app
 from service.api.errors import MAX_PROBLEM_BYTES, Overloaded, problem_of, problem_response
 from service.api.server import PublicHostRefused, require_loopback
+from service.api.state import QUESTION_THREADS
 from service.api.workers import Workers
 from service.settings import Settings
 
@@ -341,12 +342,12 @@ def test_what_overflows_the_line_is_refused_at_once(parts):
     async def ask():
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            calls = [client.post("/v1/search", json={"query": "x"}) for _ in range(8)]
+            calls = [client.post("/v1/search", json={"query": "x"}) for _ in range(QUESTION_THREADS + 6)]
             return await asyncio.gather(*calls)
 
     responses = asyncio.run(ask())
     refused = [response for response in responses if "overloaded" in response.text]
-    # 2 threads and 1 place in line.
+    # All threads and 1 place in line are taken.
     assert len(refused) == 5
     assert assert_problem(refused[0], 503)["type"] == "urn:byline:problem:overloaded"
     assert all(int(response.headers["retry-after"]) > 0 for response in refused)
@@ -397,7 +398,9 @@ def test_the_log_line_of_a_request_holds_no_text_of_the_client(client):
 def test_health_answers(client, parts):
     live, ready = client.get("/livez"), client.get("/readyz")
     assert live.json() == {"status": "alive"}
-    assert ready.json() == {"status": "ready", "generation": "000001", "problems": []}
+    engine = parts.embedding.engine
+    embedding = {"runtime": engine.runtime, "precision": engine.precision, "why": parts.embedding.why}
+    assert ready.json() == {"status": "ready", "generation": "000001", "embedding": embedding, "problems": []}
     assert client.get("/version").json()["name"] == "byline"
     assert live.headers["cache-control"] == ready.headers["cache-control"] == "no-store"
 
