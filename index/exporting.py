@@ -125,7 +125,7 @@ def _make(folder: Path, files: ModelFiles) -> None:
     if done.returncode != 0:
         shutil.rmtree(staged, ignore_errors=True)
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        if done.returncode == 1:  # an exception, not a signal: it would come again
+        if done.returncode == 1:  # the model's fault, not the disk's or a signal: it would come again
             replace_text(_refusal(folder), json.dumps({"by": _exporter(), "reason": reason}) + "\n")
         raise _not_exported(files, reason)
     description = json.loads((staged / _DESCRIPTION_FILE).read_text(encoding="utf-8"))
@@ -228,4 +228,8 @@ def export(model_folder: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        export(Path(sys.argv[1]), Path(sys.argv[2]))
+    except OSError as storage:
+        print(storage, file=sys.stderr)  # noqa: T201  # to the process that waits for it
+        sys.exit(os.EX_IOERR)

@@ -1,6 +1,7 @@
 """Which engine computes embeddings, and why: by installed packages, settings, agreement and the index that there is."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -162,6 +163,16 @@ class TestExport:
             assert chosen.engine == REFERENCE
             assert "cannot be exported for other runtimes than torch" in chosen.passed_over[0]
         assert len(tries) == 1
+
+
+def test_a_full_disk_is_not_held_against_a_model(files, tmp_path, monkeypatch):
+    failed = subprocess.CompletedProcess([], os.EX_IOERR, "", "[Errno 28] No space left on device")
+    monkeypatch.setattr("index.exporting.subprocess.run", lambda *_, **__: failed)
+    with pytest.raises(ModelRefused, match="No space left on device"):
+        open_export(tmp_path, files)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob("*.refused.json"))
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def wanted_without_export(folder):
