@@ -26,8 +26,8 @@ DENSE_FILE = "vectors.faiss"
 LEXICAL_FOLDER = "bm25"
 ARTICLE_LEXICAL_FOLDER = "bm25-articles"
 
-CACHED_SENTENCES = 20_000
-"""Sentences that are kept in memory with their terms: some tens of megabytes at most."""
+CACHED_SENTENCES = 5_000
+"""Sentences that are kept in memory with their terms: some megabytes at most."""
 
 
 class Generation:
