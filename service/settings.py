@@ -15,7 +15,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from index.runtimes import Precision, Runtime
 from ingest import failpoints
 from service.answering.answer import AnswererName
 from service.errors import WrongUse
@@ -45,12 +44,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="The shipped model by this name, or a folder with a sentence-transformers model.",
     )
-    embedding_runtime: Runtime | Literal["auto"] = Field(
+    embedding_runtime: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto",
         description="What runs the embedding model: torch, onnxruntime, openvino; auto: what the index was made with, "
         "else the fastest that agrees with torch.",
     )
-    embedding_precision: Precision | Literal["auto"] = Field(
+    embedding_precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
         description="Of its multiplications: fp32, or bf16 where runtime and processor can; auto likewise.",
     )
