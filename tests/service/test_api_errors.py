@@ -11,11 +11,13 @@ from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
 from index.errors import NoGeneration
+from index.runtimes import Engine
 from service.api.app import build_app
 from service.api.errors import MAX_PROBLEM_BYTES, Overloaded, problem_of, problem_response
 from service.api.server import PublicHostRefused, require_loopback
 from service.api.state import QUESTION_THREADS
 from service.api.workers import Workers
+from service.assembly import Embedding
 from service.settings import Settings
 
 MARK = "xyzzyplugh"  # stands in every bad input, and must not come back
@@ -403,6 +405,15 @@ def test_health_answers(client, parts):
     assert ready.json() == {"status": "ready", "generation": "000001", "embedding": embedding, "problems": []}
     assert client.get("/version").json()["name"] == "byline"
     assert live.headers["cache-control"] == ready.headers["cache-control"] == "no-store"
+
+
+def test_readiness_tells_where_questions_are_embedded_otherwise_than_the_index(parts):
+    elsewhere = replace(parts, embedding=Embedding(Engine("onnxruntime", "fp32"), "it is the fastest here"))
+    made_with = parts.live.searcher().generation.manifest.embedding.engine
+    ready = TestClient(build_app(elsewhere)).get("/readyz")
+    assert ready.status_code == 200  # all engines agree
+    assert ready.json()["embedding"]["runtime"] == "onnxruntime"
+    assert f"was embedded by {made_with}, questions are by onnxruntime fp32" in ready.json()["problems"][0]
 
 
 def test_without_an_index_questions_wait(empty_parts):
