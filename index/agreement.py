@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.durable import locked, replace_text
+from index.durable import locked, naming_full_storage, replace_text
 from index.encoder import ExportedEmbedder
 from index.exporting import LOCK_FILE, REFERENCE_FILE, Export, check_texts
 from index.runtimes import Engine, Vectors, processor, runtime_version
@@ -72,6 +72,7 @@ def known_agreement(export: Export, engine: Engine) -> Agreement | None:
         return None
 
 
+@naming_full_storage()
 def measure_agreement(export: Export, engine: Engine) -> Agreement:
     """Have an engine embed the check texts, compare them with the reference's, and remember it."""
     questions, passages = check_texts()

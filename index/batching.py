@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from index.embedding import Embedder
-from index.runtimes import Engine, Vectors
+from index.runtimes import Vectors
 
 REMEMBERED = 2_000
 """Texts whose vectors are kept: some three megabytes for the shipped model."""
@@ -38,39 +38,19 @@ class BatchingEmbedder:
     """
 
     def __init__(self, embedder: Embedder) -> None:
+        self.name = embedder.name
+        self.model_sha256 = embedder.model_sha256
+        self.engine = embedder.engine
+        self.dimension = embedder.dimension
+        self.max_tokens = embedder.max_tokens
         self._embedder = embedder
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._known: OrderedDict[str, Vectors] = OrderedDict()
         self._computing = threading.Lock()
 
-    @property
-    def name(self) -> str:
-        """The model's name, as in the settings."""
-        return self._embedder.name
-
-    @property
-    def model_sha256(self) -> str:
-        """SHA-256 (hex) of the model's files."""
-        return self._embedder.model_sha256
-
-    @property
-    def engine(self) -> Engine:
-        """What computes the vectors."""
-        return self._embedder.engine
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._embedder.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """Most tokens of one text that the model reads, special tokens not counted."""
-        return self._embedder.max_tokens
-
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Count the tokens of each text, special tokens not counted."""
+        """Count tokens; see `Embedder.count_tokens`."""
         return self._embedder.count_tokens(texts)
 
     def encode(self, texts: Sequence[str], *, on_batch: Callable[[int], None] | None = None) -> Vectors:

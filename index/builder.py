@@ -26,6 +26,7 @@ from index.manifest import FORMAT_VERSION, EmbeddingRecord, Manifest, UnsealedMa
 from index.merging import Source, Written, runs_of, write_computed, write_merged
 from index.passages import IndexedArticle
 from index.reports import BuildReport, Changes, Phase, Plan, Progress, Skipped, Work, difference
+from index.runtimes import computed_otherwise
 from index.unfinished import UnfinishedBuild
 from ingest.article import Article, ArticleId, IngestError
 from ingest.chunking import ChunkingSettings
@@ -91,20 +92,15 @@ class _Recipe:
 
     def difference(self, manifest: Manifest) -> str | None:
         """Say why nothing of a generation can be taken over, None where it can."""
+        made_with, engine = manifest.embedding.engine, self.embedder.engine
         return difference(
             manifest,
             model=self.embedder.name,
             model_sha256=self.embedder.model_sha256,
-            engine=self._other_engine(manifest.embedding),
+            engine=None if made_with == engine else computed_otherwise(str(engine), made_with),
             chunking=self.chunking_record(),
             cleaning=CLEANING_VERSION,
         )
-
-    def _other_engine(self, made_with: EmbeddingRecord) -> str | None:
-        engine = self.embedder.engine
-        if made_with.engine == engine:
-            return None
-        return f"embeddings are now computed by {engine}, the index has {made_with.engine}"
 
 
 class Builder:

@@ -20,7 +20,7 @@ from index.agreement import WANTED_OVERLAP, Agreement, known_agreement, measure_
 from index.encoder import ExportedEmbedder
 from index.exporting import Export, open_export
 from index.model_files import ModelFiles, ModelRefused, check_model, load_safely, quiet_offline
-from index.runtimes import FASTEST_FIRST, REFERENCE, Engine, Precision, Runtime, missing
+from index.runtimes import FASTEST_FIRST, REFERENCE, Engine, Precision, Runtime, computed_otherwise, missing
 from index.runtimes import Vectors as Vectors
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def choose_engine(files: ModelFiles, settings: EmbedderSettings, made_with: Engi
         try:
             export = open_export(settings.prepared, files)
             found = known_agreement(export, engine) or measure_agreement(export, engine)
-        except ModelRefused as error:
+        except (ModelRefused, OSError) as error:  # such as a folder that may not be written to
             passed_over.append(f"{engine}: {error}")
             continue
         if found.suffices:
@@ -171,7 +171,7 @@ def engine_difference(made_with: Engine, settings: EmbedderSettings) -> str | No
     """
     if not settings.allow(made_with):
         wanted = " ".join(part for part in (settings.runtime, settings.precision) if part != "auto")
-        return f"embeddings are now computed by {wanted}, the index has {made_with}"
+        return computed_otherwise(wanted, made_with)
     lack = missing(made_with)
     return f"the index was embedded by {made_with}, which cannot be had here: {lack}" if lack is not None else None
 

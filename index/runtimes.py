@@ -49,6 +49,11 @@ FASTEST_FIRST = (Engine("openvino", "bf16"), Engine("openvino", "fp32"), Engine(
 """Every engine there is, as docs/performance.md found them. A fixed order: a measured one would change by the day."""
 
 
+def computed_otherwise(now: str, made_with: Engine) -> str:
+    """Say that an index was embedded by another engine than is taken now, as a clause."""
+    return f"embeddings are now computed by {now}, the index has {made_with}"
+
+
 def missing(engine: Engine) -> str | None:
     """Say what this machine lacks for an engine, as a clause; None where it has all."""
     if engine not in FASTEST_FIRST:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from index.reports import Phase, Plan, Progress
 
-_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 LINE_EVERY_SECONDS = 10.0
 
 _PHASES: dict[Phase, str] = {

@@ -95,6 +95,16 @@ class TestChoice:
         assert chosen.engine == REFERENCE
         assert "of what the reference finds, wanted are 99%" in chosen.passed_over[0]
 
+    def test_a_folder_that_cannot_be_written_leaves_torch_and_says_so(self, files, wanted_embedder, monkeypatch):
+        def refuse(*_):
+            raise PermissionError(13, "Permission denied", "/models/lock")
+
+        monkeypatch.setattr("index.embedding.open_export", refuse)
+        chosen = choose_engine(files, wanted_embedder)
+        assert chosen.engine == REFERENCE
+        assert all("Permission denied: '/models/lock'" in reason for reason in chosen.passed_over)
+        assert len(chosen.passed_over) == len(FASTEST_FIRST) - 1
+
     def test_a_choice_is_remembered_with_its_figures(self, files, wanted_embedder):
         chosen = choose_engine(files, wanted_embedder)
         if chosen.export is not None:
