@@ -57,7 +57,7 @@ format: $(READY)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep -o 'torch==[0-9.]*' pyproject.toml)"
-	$(VENV)-lock/bin/python -m pip install --quiet setuptools ".[dev,eval,onnxruntime]"
+	$(VENV)-lock/bin/python -m pip install --quiet setuptools ".[dev,eval,mcp,onnxruntime,otel]"
 	{ echo "# Made by 'make lock' from pyproject.toml; torch is installed first (see Makefile)."; \
 	  $(VENV)-lock/bin/python -m pip freeze --all --exclude byline --exclude pip | sed 's/+cpu$$//' ; } > requirements.lock
 	rm -rf $(VENV)-lock build byline.egg-info
