@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -91,7 +91,9 @@ def damage(
             inspector = sa.inspect(connection)
             for table in tables.sorted_tables:
                 if inspector.has_table(table.name):
-                    connection.execute(sa.select(table).limit(1)).all()
+                    missing = {column.name for column in _missing_later(inspector, table)}
+                    columns = [column for column in table.columns if column.name not in missing]
+                    connection.execute(sa.select(*columns).limit(1)).all()
                 elif table.name in required:
                     return f"it has no table {table.name!r}"
         return None if verdict == "ok" else verdict
@@ -104,6 +106,34 @@ def damage(
         raise
     finally:
         engine.dispose()
+
+
+def later(column: sa.Column[Any]) -> sa.Column[Any]:
+    """Mark a column as one that files of an earlier version lack: `add_later` adds it, and `damage` can do without."""
+    column.info["later"] = True
+    return column
+
+
+def add_later(engine: sa.Engine, tables: sa.MetaData) -> None:
+    """Add the columns that files of an earlier version lack; others may be doing the same.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The file cannot be written.
+    """
+    with engine.begin() as connection:
+        for table in tables.sorted_tables:
+            for column in _missing_later(sa.inspect(connection), table):
+                described = str(sa.schema.CreateColumn(column).compile(dialect=engine.dialect))
+                try:
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {described}")
+                except sa.exc.OperationalError:
+                    if column.name in {one.name for one in _missing_later(sa.inspect(connection), table)}:
+                        raise
+
+
+def _missing_later(inspector: sa.Inspector, table: sa.Table) -> list[sa.Column[Any]]:
+    present = {column["name"] for column in inspector.get_columns(table.name)}
+    return [column for column in table.columns if column.info.get("later") and column.name not in present]
 
 
 def says_damage(error: sa.exc.DBAPIError) -> bool:

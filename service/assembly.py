@@ -30,7 +30,8 @@ from service.answering.question import stand_alone
 from service.assistant import Assistant, Rewrite
 from service.building import Cancelled, OnPlan, OnProgress, RunBuild
 from service.builds import BuildJobs, InProcess, Launch
-from service.conversations import CONVERSATIONS_FILE, ConversationStore
+from service.conversation_file import CONVERSATIONS_FILE
+from service.conversations import ConversationStore
 from service.erasure import erase_removed
 from service.jobs import JobRecords
 from service.live_index import LiveIndex

@@ -28,7 +28,7 @@ from ingest import database
 from ingest.failpoints import reach
 from ingest.library import ArticleLibrary
 from service.assembly import LIBRARY_FILE, has_library, open_library
-from service.conversations import CONVERSATIONS_FILE, fault_of
+from service.conversation_file import CONVERSATIONS_FILE, fault_of
 from service.errors import ServiceError, first_fault
 from service.version import byline_version
 

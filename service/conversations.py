@@ -19,50 +19,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-import structlog
 
 from ingest.article import ArticleId
-from ingest.database import damage, leave_to_scrub, move_aside, scrub
+from ingest.database import leave_to_scrub, scrub
 from service.answering.reply import Turn
+from service.conversation_file import CONVERSATIONS, MESSAGES, open_file
 from service.errors import ServiceError
 from service.forgetting import forget_in
-
-log = structlog.get_logger(__name__)
 
 Role = Literal["user", "assistant"]
 Rating = Literal["up", "down"]
 
-CONVERSATIONS_FILE = "conversations.sqlite"
 TITLE_CHARS = 80
-_BUSY_SECONDS = 5
 _NOT_OVERWRITTEN = "words of removed articles are out of the conversations, but not yet overwritten in the file"
-
-_metadata = sa.MetaData()
-_conversations = sa.Table(
-    "conversations",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("created_at", sa.String, nullable=False),
-    sa.Column("updated_at", sa.String, nullable=False),
-    # Numbers of removed conversations are not given again: a cursor would skip what takes their place.
-    sqlite_autoincrement=True,
-)
-_messages = sa.Table(
-    "messages",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("conversation_id", sa.String, nullable=False, index=True),
-    sa.Column("role", sa.String, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("reply", sa.Text, nullable=True),
-    sa.Column("rating", sa.String, nullable=True),
-    sa.Column("comment", sa.Text, nullable=True),
-    sa.Column("created_at", sa.String, nullable=False),
-    sqlite_autoincrement=True,
-)
 
 
 class ConversationError(ServiceError):
@@ -132,13 +101,16 @@ def new_message_id() -> str:
 
 
 class ConversationStore:
-    """All conversations. Safe to use from several threads and processes."""
+    """All conversations. Safe to use from several threads and processes.
+
+    Each belongs to the `owner` that began it, the id of an API key, or "" where there are no keys: for all others it
+    is not there.
+    """
 
     def __init__(self, engine: sa.Engine, *, problem: str | None = None) -> None:
         self._engine = engine
         self._opening_problem = problem
         self._write_problem: str | None = None
-        _metadata.create_all(engine)
 
     @classmethod
     def open(cls, path: Path) -> ConversationStore:
@@ -150,15 +122,13 @@ class ConversationStore:
             ConversationsUnavailable: The file can neither be used nor replaced.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            found = damage(_engine(path), _metadata) if path.exists() else None
-            problem = _move_aside(path, found) if found else None
-            return cls(_engine(path), problem=problem)
+            engine, problem = open_file(path)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             raise ConversationsUnavailable(
                 f"the conversations {path} cannot be opened ({getattr(error, 'orig', error)}); "
                 "free the file and its folder for reading and writing"
             ) from error
+        return cls(engine, problem=problem)
 
     def close(self) -> None:
         """Close all connections; the store cannot be used afterwards."""
@@ -169,16 +139,16 @@ class ConversationStore:
         """What an operator should know: a damaged file that was moved aside, a write that failed."""
         return tuple(problem for problem in (self._opening_problem, self._write_problem) if problem)
 
-    def turns(self, conversation_id: str, limit: int = 50) -> list[Turn] | None:
+    def turns(self, conversation_id: str, limit: int = 50, *, owner: str = "") -> list[Turn] | None:
         """Give the newest turns of a conversation, oldest first; None where it is unknown."""
         query = (
-            sa.select(_messages.c.role, _messages.c.content)
-            .where(_messages.c.conversation_id == conversation_id)
-            .order_by(_messages.c.number.desc())
+            sa.select(MESSAGES.c.role, MESSAGES.c.content)
+            .where(MESSAGES.c.conversation_id == conversation_id)
+            .order_by(MESSAGES.c.number.desc())
             .limit(limit)
         )
         with self._reading() as connection:
-            if _head(connection, conversation_id) is None:
+            if _head(connection, conversation_id, owner) is None:
                 return None
             rows = connection.execute(query).all()
         return [Turn(row.role, row.content) for row in reversed(rows)]
@@ -191,6 +161,7 @@ class ConversationStore:
         *,
         begin_as: str | None = None,
         message_id: str | None = None,
+        owner: str = "",
     ) -> tuple[str, str]:
         """Store a message and the reply to it, both or neither.
 
@@ -200,6 +171,7 @@ class ConversationStore:
             reply: The reply as JSON values, its text under `answer`; its ids are set here.
             begin_as: The id of a conversation that is begun; None for any.
             message_id: The id of the assistant's message; None for any.
+            owner: Whose it is.
 
         Returns:
             The ids of the conversation and of the assistant's message.
@@ -216,12 +188,12 @@ class ConversationStore:
         with self._writing() as connection:
             if conversation_id is None:
                 title = " ".join(message.split())[:TITLE_CHARS]
-                head = {"id": conversation, "title": title, "created_at": now, "updated_at": now}
-                connection.execute(sa.insert(_conversations).values(head))
-            elif not _touch(connection, conversation_id, now):
+                head = {"id": conversation, "owner": owner, "title": title, "created_at": now, "updated_at": now}
+                connection.execute(sa.insert(CONVERSATIONS).values(head))
+            elif not _change(connection, conversation_id, owner, updated_at=now):
                 raise UnknownConversation("there is no conversation of this id; leave it out to begin one")
             connection.execute(
-                sa.insert(_messages),
+                sa.insert(MESSAGES),
                 [
                     row | {"id": new_message_id(), "role": "user", "content": message, "reply": None},
                     row | {"id": message_id, "role": "assistant", "content": reply["answer"], "reply": stored},
@@ -229,15 +201,20 @@ class ConversationStore:
             )
         return conversation, message_id
 
-    def page(self, limit: int, cursor: str | None = None) -> ConversationPage:
+    def page(self, limit: int, cursor: str | None = None, *, owner: str = "") -> ConversationPage:
         """List conversations, the newest begun first.
 
         Raises:
             BadConversationCursor: `cursor` is not one of ours.
         """
-        query = sa.select(_conversations).order_by(_conversations.c.number.desc()).limit(limit + 1)
+        query = (
+            sa.select(CONVERSATIONS)
+            .where(CONVERSATIONS.c.owner == owner)
+            .order_by(CONVERSATIONS.c.number.desc())
+            .limit(limit + 1)
+        )
         if cursor is not None:
-            query = query.where(_conversations.c.number < _cursor_number(cursor))
+            query = query.where(CONVERSATIONS.c.number < _cursor_number(cursor))
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return ConversationPage(
@@ -245,7 +222,9 @@ class ConversationStore:
             next_cursor=_cursor(rows[limit - 1].number) if len(rows) > limit else None,
         )
 
-    def get(self, conversation_id: str, *, limit: int = 200, cursor: str | None = None) -> Conversation | None:
+    def get(
+        self, conversation_id: str, *, limit: int = 200, cursor: str | None = None, owner: str = ""
+    ) -> Conversation | None:
         """Give a conversation with a page of its messages, None where it is unknown.
 
         Raises:
@@ -253,13 +232,13 @@ class ConversationStore:
         """
         after = _cursor_number(cursor) if cursor is not None else 0
         query = (
-            sa.select(_messages)
-            .where(_messages.c.conversation_id == conversation_id, _messages.c.number > after)
-            .order_by(_messages.c.number)
+            sa.select(MESSAGES)
+            .where(MESSAGES.c.conversation_id == conversation_id, MESSAGES.c.number > after)
+            .order_by(MESSAGES.c.number)
             .limit(limit + 1)
         )
         with self._reading() as connection:
-            head = _head(connection, conversation_id)
+            head = _head(connection, conversation_id, owner)
             rows = connection.execute(query).all()
         if head is None:
             return None
@@ -269,21 +248,27 @@ class ConversationStore:
             next_cursor=_cursor(rows[limit - 1].number) if len(rows) > limit else None,
         )
 
-    def delete(self, conversation_id: str) -> bool:
+    def rename(self, conversation_id: str, title: str, *, owner: str = "") -> ConversationHead | None:
+        """Give a conversation another title; None where it is unknown."""
+        with self._writing() as connection:
+            _change(connection, conversation_id, owner, title=title)
+            return _head(connection, conversation_id, owner)
+
+    def delete(self, conversation_id: str, *, owner: str = "") -> bool:
         """Remove a conversation with its messages; tells whether it was there."""
         with self._writing() as connection:
-            removed = connection.execute(
-                sa.delete(_conversations).where(_conversations.c.id == conversation_id)
-            ).rowcount
-            connection.execute(sa.delete(_messages).where(_messages.c.conversation_id == conversation_id))
-            leave_to_scrub(connection)
+            removed = connection.execute(sa.delete(CONVERSATIONS).where(_is(conversation_id, owner))).rowcount
+            if removed:
+                connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.conversation_id == conversation_id))
+                leave_to_scrub(connection)
         return removed > 0
 
-    def set_feedback(self, message_id: str, rating: Rating, comment: str | None) -> bool:
+    def set_feedback(self, message_id: str, rating: Rating, comment: str | None, *, owner: str = "") -> bool:
         """Rate a message of the assistant anew; False where there is no such message."""
+        owned = sa.select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.owner == owner)
         change = (
-            sa.update(_messages)
-            .where(_messages.c.id == message_id, _messages.c.role == "assistant")
+            sa.update(MESSAGES)
+            .where(MESSAGES.c.id == message_id, MESSAGES.c.role == "assistant", MESSAGES.c.conversation_id.in_(owned))
             .values(rating=rating, comment=comment)
         )
         with self._writing() as connection:
@@ -301,7 +286,7 @@ class ConversationStore:
             ConversationsUnavailable: The database refused, or others kept it from being overwritten.
         """
         with self._writing() as connection:
-            changed = forget_in(connection, _messages, articles)
+            changed = forget_in(connection, MESSAGES, articles)
         try:
             done = scrub(Path(str(self._engine.url.database)))
         except sqlite3.Error as error:
@@ -330,38 +315,6 @@ class ConversationStore:
         self._write_problem = None
 
 
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": _BUSY_SECONDS},
-        hide_parameters=True,  # they are people's words, and errors go to the log
-    )
-    sa.event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # NORMAL: safe against a crash of the process; a power cut may cost the last exchanges, never the file.
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    # What is removed is overwritten with zeros, as in the library.
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()
-
-
-def fault_of(path: Path) -> str | None:
-    """Say what is wrong with the file of a store, by a full check; None where nothing is. Moves nothing."""
-    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
-    return damage(engine, _metadata, required=tuple(_metadata.tables), check="integrity_check")
-
-
-def _move_aside(path: Path, reason: str) -> str:
-    aside = move_aside(path)
-    log.error("conversations moved aside", file=str(aside), reason=reason)
-    return f"the stored conversations were damaged ({reason}); they are kept as {aside.name}, new ones are begun"
-
-
 def _unavailable(error: sa.exc.SQLAlchemyError) -> ConversationsUnavailable:
     reason = getattr(error, "orig", None) or type(error).__name__
     return ConversationsUnavailable(
@@ -369,15 +322,18 @@ def _unavailable(error: sa.exc.SQLAlchemyError) -> ConversationsUnavailable:
     )
 
 
-def _head(connection: sa.Connection, conversation_id: str) -> ConversationHead | None:
-    row = connection.execute(sa.select(_conversations).where(_conversations.c.id == conversation_id)).one_or_none()
+def _is(conversation_id: str, owner: str) -> sa.ColumnElement[bool]:
+    return sa.and_(CONVERSATIONS.c.id == conversation_id, CONVERSATIONS.c.owner == owner)
+
+
+def _head(connection: sa.Connection, conversation_id: str, owner: str) -> ConversationHead | None:
+    row = connection.execute(sa.select(CONVERSATIONS).where(_is(conversation_id, owner))).one_or_none()
     return _as_head(row) if row is not None else None
 
 
-def _touch(connection: sa.Connection, conversation_id: str, now: str) -> bool:
-    """Mark a conversation as changed; first in its transaction, so that writers wait in line."""
-    change = sa.update(_conversations).where(_conversations.c.id == conversation_id).values(updated_at=now)
-    return connection.execute(change).rowcount > 0
+def _change(connection: sa.Connection, conversation_id: str, owner: str, **values: str) -> bool:
+    """Change a conversation; first in its transaction, so that writers wait in line. Tells whether it was there."""
+    return connection.execute(sa.update(CONVERSATIONS).where(_is(conversation_id, owner)).values(values)).rowcount > 0
 
 
 def _as_head(row: sa.Row[Any]) -> ConversationHead:

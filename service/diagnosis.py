@@ -24,7 +24,7 @@ from service.assembly import (
     open_library,
 )
 from service.console import duration
-from service.conversations import CONVERSATIONS_FILE, fault_of
+from service.conversation_file import CONVERSATIONS_FILE, fault_of
 from service.settings import Settings
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ingest.article import ArticleId
 from ingest.library import ArticleLibrary, LibraryUnavailable
-from service.conversations import CONVERSATIONS_FILE, ConversationStore, ConversationsUnavailable
+from service.conversation_file import CONVERSATIONS_FILE
+from service.conversations import ConversationStore, ConversationsUnavailable
 
 
 def remove_article(library: ArticleLibrary, conversations: ConversationStore, article: ArticleId) -> bool:

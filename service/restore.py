@@ -16,7 +16,8 @@ from ingest.library_file import make_file
 from ingest.taking_over import Exchange, put_in_place, take_over
 from service.assembly import LIBRARY_FILE, open_catalog
 from service.backup import BackupFailed, naming_failures, unpacked, workspace
-from service.conversations import CONVERSATIONS_FILE, ConversationStore
+from service.conversation_file import CONVERSATIONS_FILE
+from service.conversations import ConversationStore
 
 _BUSY_SECONDS = 30
 _AT_ONCE = 500

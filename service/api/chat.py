@@ -23,6 +23,7 @@ from service.api.schemas import (
     FeedbackRequest,
     MessageOut,
     PageQuery,
+    RenameRequest,
     ReplyOut,
     SentenceOut,
 )
@@ -104,6 +105,15 @@ async def get_conversation(conversation_id: str, page: Annotated[PageQuery, Quer
         messages=[_message_out(message) for message in found.messages],
         next_cursor=found.next_cursor,
     )
+
+
+@router.patch("/conversations/{conversation_id}", responses=responses(400, 404, 408, 413, 415, 422, 503))
+async def rename_conversation(conversation_id: str, body: RenameRequest, state: State) -> ConversationHeadOut:
+    """Give a conversation another title."""
+    head = await state.storage.run(state.parts.conversations.rename, conversation_id, body.title)
+    if head is None:
+        raise NotFound("there is no conversation of this id")
+    return ConversationHeadOut.model_validate(head)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(404, 422, 503))

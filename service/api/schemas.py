@@ -15,7 +15,7 @@ from ingest.intake import normalise_url
 from ingest.library import Outcome
 from service.answering.answer import AbstainReason, AnswererName, Status, Support
 from service.assistant import Found
-from service.conversations import Rating, Role
+from service.conversations import TITLE_CHARS, Rating, Role
 
 MAX_MESSAGE_CHARS = 4000
 MAX_HISTORY = 50
@@ -64,6 +64,12 @@ def _not_blank(value: str) -> str:
     if not value.strip():
         raise _refused("is blank; expected some text")
     return value
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise _refused("has several lines; expected one")
+    return _not_blank(value)
 
 
 def _web_address(value: str) -> str:
@@ -267,6 +273,12 @@ class ConversationHeadOut(ResponseModel):
     title: str
     created_at: datetime
     updated_at: datetime
+
+
+class RenameRequest(RequestModel):
+    """A conversation's new title, on one line."""
+
+    title: Annotated[str, Field(min_length=1, max_length=TITLE_CHARS), AfterValidator(_one_line)]
 
 
 class ConversationsOut(ResponseModel):

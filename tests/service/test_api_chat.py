@@ -150,6 +150,16 @@ def test_conversations_are_listed_rated_and_removed(client):
     assert client.put(feedback, json={"rating": "up"}).status_code == 404
 
 
+def test_a_conversation_is_renamed(client):
+    conversation = f"/v1/conversations/{ask(client)['conversation_id']}"
+    renamed = client.patch(conversation, json={"title": "The bridge"})
+    assert (renamed.status_code, renamed.json()["title"]) == (200, "The bridge")
+    assert client.get(conversation).json()["title"] == "The bridge"
+    for title in ("", "  ", "two\nlines", "x" * 81):
+        assert client.patch(conversation, json={"title": title}).status_code == 422
+    assert client.patch("/v1/conversations/conv_no", json={"title": "The bridge"}).status_code == 404
+
+
 def test_an_answer_that_cannot_be_stored_is_still_given(parts):
     class Refusing:
         def turns(self, _conversation_id):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -150,3 +151,41 @@ def test_a_write_that_fails_is_a_problem_until_one_succeeds(store):
     store.add_exchange(None, "?", reply("!"))
     assert store.problems == ()
     assert len(store.page(10).items) == 1
+
+
+def test_a_conversation_is_there_for_its_owner_only(store):
+    conversation, message = store.add_exchange(None, "?", reply("!"), owner="key_1")
+    for other in ("", "key_2"):
+        assert store.page(10, owner=other).items == ()
+        assert store.get(conversation, owner=other) is None
+        assert store.turns(conversation, owner=other) is None
+        assert store.rename(conversation, "Mine", owner=other) is None
+        assert not store.set_feedback(message, "up", None, owner=other)
+        assert not store.delete(conversation, owner=other)
+        with pytest.raises(UnknownConversation):
+            store.add_exchange(conversation, "?", reply("!"), owner=other)
+    assert [head.title for head in store.page(10, owner="key_1").items] == ["?"]
+    assert len(store.get(conversation, owner="key_1").messages) == 2
+    assert store.set_feedback(message, "up", None, owner="key_1")
+    assert store.delete(conversation, owner="key_1")
+
+
+def test_a_conversation_takes_another_title(store):
+    conversation, _ = store.add_exchange(None, "?", reply("!"))
+    assert store.rename(conversation, "The bridge").title == "The bridge"
+    assert store.page(1).items[0].title == "The bridge"
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "conversations.sqlite"
+    store = ConversationStore.open(path)
+    conversation, _ = store.add_exchange(None, "Who?", reply("She."))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE conversations DROP COLUMN owner")
+        connection.commit()
+    opened = [ConversationStore.open(path), ConversationStore.open(path)]
+    assert [store.problems for store in opened] == [(), ()]
+    assert [message.content for message in opened[0].get(conversation).messages] == ["Who?", "She."]
+    opened[1].add_exchange(None, "Mine?", reply("Yes."), owner="key_1")
+    assert [head.title for head in opened[0].page(10, owner="key_1").items] == ["Mine?"]
