@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from service import backup_commands, index_commands
+from service import backup_commands, index_commands, key_commands
 from service.answering.answer import AnswererName
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
@@ -68,6 +68,7 @@ articles_app = typer.Typer(help="Look at and remove articles of the library.", n
 app.add_typer(articles_app, name="articles")
 backup_commands.register(app)
 index_commands.register(app)
+key_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
@@ -137,7 +138,7 @@ def add(
 @app.command()
 def serve(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Loopback only, until there are API keys.")] = None,
+    host: Annotated[str | None, typer.Option(help="Beyond loopback only with API keys.")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes a free one.")] = None,
     build_first: Annotated[bool, typer.Option("--build", help="Bring the index up to date first.")] = False,
     watch: Annotated[
@@ -151,12 +152,12 @@ def serve(
     if not build_first:  # a build is long, and makes garbage
         # Nearly all that a start makes stays: to look among it for garbage as often as usual is in vain.
         gc.set_threshold(START_THRESHOLD)
-    from service.api.server import require_loopback
+    from service.api.server import require_access_control
     from service.api.server import serve as run_server
     from service.console import note
 
     settings = settings_of(context, data, host=host, port=port)
-    require_loopback(settings.host)
+    require_access_control(settings)
     if watch is not None and watch.resolve().is_relative_to(settings.data.resolve()):
         raise WrongUse(f"{watch} is in the data folder {settings.data}; name the folder that new articles come to")
     if build_first:

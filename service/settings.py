@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -24,6 +27,21 @@ CONFIG_FILE = "byline.toml"
 
 class SettingsError(WrongUse):
     """A setting is unknown or out of range; the message names each, its value's fault, and where it can stand."""
+
+
+def _names(value: object) -> object:
+    """Read a list in an environment variable: JSON, or names with commas between them."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError("is not sound JSON; names with commas between them do, too") from error
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 
 
 class Settings(BaseSettings):
@@ -74,7 +92,9 @@ class Settings(BaseSettings):
     abstention_model: Path | None = Field(
         default=None, description="File of the model that decides when not to answer; none: the shipped one."
     )
-    host: str = Field(default="127.0.0.1", min_length=1, description="Where the server listens: loopback only.")
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Where the server listens; beyond loopback only with API keys."
+    )
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free one.")
     max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest request body.")
     max_article_chars: int = Field(default=2_000_000, ge=1_000, description="Longest article.")
@@ -86,6 +106,24 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         description="Requests that may wait for the model; more are answered 503.",
+    )
+    requests_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="Of each API key, and of each address without one (loopback excepted); more: 429. 0: no limit.",
+    )
+    concurrent_requests: int = Field(
+        default=64, ge=0, description="Of each likewise, at the same time; more: 429. 0: no limit."
+    )
+    cors_origins: Names = Field(
+        default=[], description="Sites whose pages may use the API, such as https://news.example; none by default."
+    )
+    allowed_hosts: Names = Field(
+        default=[],
+        description="Names by which a server without API keys may be called, beside those of loopback; for a proxy.",
+    )
+    trusted_proxies: Names = Field(
+        default=[], description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed."
     )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
     exact_chunks: int = Field(
@@ -132,6 +170,27 @@ class Settings(BaseSettings):
             # The address is printed and kept with runs; a key is not.
             raise ValueError("holds more than host, port and path; a key goes into llm_api_key")
         return url
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+                raise ValueError(
+                    "holds what is no origin; expected scheme, host and port only, as https://news.example"
+                )
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError("holds what is neither an address nor a network, such as 10.0.0.0/8") from error
+        return proxies
 
     @field_validator("llm_api_key")
     @classmethod

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 
 from service.api import articles, chat, index, operations, search
+from service.api.access import AccessGate
 from service.api.errors import Problem, install_handlers
 from service.api.opening import Opening
 from service.api.requests import RequestGate
 from service.api.state import ApiState
+from service.keys import KEYS_FILE, KeyRing
 from service.version import byline_version
 
 if TYPE_CHECKING:
@@ -74,11 +77,29 @@ def build_app(parts: Parts | Opening) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_handlers(app, _methods())
+    app.add_middleware(AccessGate, settings=opening.settings, keys=KeyRing(opening.settings.data / KEYS_FILE))
     app.add_middleware(
         RequestGate,
         max_body_bytes=opening.settings.max_body_bytes,
         timeout_seconds=opening.settings.request_timeout_seconds,
     )
+    if opening.settings.cors_origins:
+        # Outermost: a page must be able to read a refusal, too.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=opening.settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "RateLimit-Limit",
+                "RateLimit-Remaining",
+                "RateLimit-Reset",
+                "Retry-After",
+                "X-Request-ID",
+            ],
+        )
     return app
 
 

@@ -15,6 +15,7 @@ from ingest.article import Article, ArticleId, RefusedInput
 from ingest.intake import prepare
 from ingest.library import ListFilter, Outcome, Stored
 from ingest.readers import RawArticle, read_bytes
+from service.api.access import READ, REFUSALS, WRITE
 from service.api.bodies import StrictRoute
 from service.api.errors import InvalidValue, NotFound, responses
 from service.api.schemas import (
@@ -29,14 +30,14 @@ from service.api.schemas import (
 from service.api.state import ApiState, State
 from service.erasure import remove_article
 
-router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute, responses=REFUSALS)
 
 _POST_RESPONSES = responses(400, 408, 413, 415, 422, 503) | {
     200: {"model": StoredArticleOut, "description": "The article was there already, or was replaced."}
 }
 
 
-@router.post("", status_code=201, response_model=StoredArticleOut, responses=_POST_RESPONSES)
+@router.post("", status_code=201, response_model=StoredArticleOut, responses=_POST_RESPONSES, dependencies=[WRITE])
 async def add_article(body: ArticleRequest, state: State) -> Response:
     """Take an article in; it is on disk when this answers, and found once an index was built."""
     # Reading HTML and cleaning take the processor, storing waits for the disk.
@@ -50,7 +51,7 @@ async def add_article(body: ArticleRequest, state: State) -> Response:
     )
 
 
-@router.get("", responses=responses(422, 503))
+@router.get("", responses=responses(422, 503), dependencies=[READ])
 async def list_articles(query: Annotated[ArticlesQuery, Query()], state: State) -> ArticlesOut:
     """List articles in the order in which they were first added, without their texts."""
     where = ListFilter(query.source, query.published_from, query.published_to, query.query)
@@ -60,6 +61,7 @@ async def list_articles(query: Annotated[ArticlesQuery, Query()], state: State) 
 
 @router.get(
     "/{article_id}",
+    dependencies=[READ],
     response_model=ArticleOut,
     responses=responses(404, 422, 503) | {304: {"description": "Not changed since the ETag that was sent."}},
 )
@@ -88,7 +90,7 @@ async def get_article(
     return JSONResponse(out.model_dump(mode="json"), headers=headers)
 
 
-@router.delete("/{article_id}", status_code=204, responses=responses(404, 422, 503))
+@router.delete("/{article_id}", status_code=204, responses=responses(404, 422, 503), dependencies=[WRITE])
 async def delete_article(article_id: str, state: State) -> None:
     """Remove an article; no search that begins after this finds it, and the next build takes it out of the index.
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from service.answering.reply import Turn
+from service.api.access import REFUSALS, Caller, Reader
 from service.api.bodies import StrictRoute
 from service.api.chat_stream import CLIENT_LEFT, Gone, remembered, stream_chat, unless_left
 from service.api.errors import NotFound, request_id_of, responses
@@ -31,7 +32,7 @@ from service.api.state import ApiState, State
 from service.conversations import Message, new_message_id
 from service.rendering import render_reply
 
-router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute, responses=REFUSALS)
 
 PLAIN_TEXT = "text/plain"
 _FORMS = ("application/json", EVENT_STREAM, PLAIN_TEXT, "application/*", "*/*")
@@ -48,15 +49,15 @@ _CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
 
 
 @router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES)
-async def chat(body: ChatRequest, request: Request, state: State) -> Response | ReplyOut:
+async def chat(body: ChatRequest, request: Request, state: State, caller: Reader) -> Response | ReplyOut:
     """Answer a message from the articles, every sentence cited."""
-    turns = await _turns(body, state)
+    turns = await _turns(body, state, caller)
     form = _wanted_form(request.headers.get("accept", ""))
     streams = body.stream or form == EVENT_STREAM
     assistant = state.parts.assistant
     asks_llm = assistant.answerer(body.answerer) == "llm"
     if asks_llm and streams:
-        return await stream_chat(body, turns, state, request_id_of(request))
+        return await stream_chat(body, turns, state, caller, request_id_of(request))
     workers = state.llm if asks_llm else state.questions
     with Gone(state) as gone:
         work = workers.run(
@@ -74,7 +75,7 @@ async def chat(body: ChatRequest, request: Request, state: State) -> Response | 
     if reply is None:
         return Response(status_code=CLIENT_LEFT)
     out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
-    out = await remembered(body, out, state)
+    out = await remembered(body, out, state, caller)
     if streams:
         # All is known before the first byte, so that whatever fails is an ordinary error.
         return EventStream(one_by_one(list(reply_events(out))))
@@ -84,18 +85,24 @@ async def chat(body: ChatRequest, request: Request, state: State) -> Response | 
 
 
 @router.get("/conversations", responses=responses(422, 503))
-async def list_conversations(page: Annotated[PageQuery, Query()], state: State) -> ConversationsOut:
+async def list_conversations(page: Annotated[PageQuery, Query()], state: State, caller: Reader) -> ConversationsOut:
     """List conversations, the newest begun first."""
-    found = await state.storage.run(state.parts.conversations.page, page.limit, page.cursor)
+    found = await state.storage.run(state.parts.conversations.page, page.limit, page.cursor, owner=caller.owner)
     heads = [ConversationHeadOut.model_validate(head) for head in found.items]
     return ConversationsOut(data=heads, next_cursor=found.next_cursor)
 
 
 @router.get("/conversations/{conversation_id}", responses=responses(404, 422, 503))
-async def get_conversation(conversation_id: str, page: Annotated[PageQuery, Query()], state: State) -> ConversationOut:
+async def get_conversation(
+    conversation_id: str, page: Annotated[PageQuery, Query()], state: State, caller: Reader
+) -> ConversationOut:
     """Give a conversation with its messages and their citations, oldest first."""
     found = await state.storage.run(
-        state.parts.conversations.get, conversation_id, limit=page.limit, cursor=page.cursor
+        state.parts.conversations.get,
+        conversation_id,
+        limit=page.limit,
+        cursor=page.cursor,
+        owner=caller.owner,
     )
     if found is None:
         raise NotFound("there is no conversation of this id")
@@ -108,18 +115,20 @@ async def get_conversation(conversation_id: str, page: Annotated[PageQuery, Quer
 
 
 @router.patch("/conversations/{conversation_id}", responses=responses(400, 404, 408, 413, 415, 422, 503))
-async def rename_conversation(conversation_id: str, body: RenameRequest, state: State) -> ConversationHeadOut:
+async def rename_conversation(
+    conversation_id: str, body: RenameRequest, state: State, caller: Reader
+) -> ConversationHeadOut:
     """Give a conversation another title."""
-    head = await state.storage.run(state.parts.conversations.rename, conversation_id, body.title)
+    head = await state.storage.run(state.parts.conversations.rename, conversation_id, body.title, owner=caller.owner)
     if head is None:
         raise NotFound("there is no conversation of this id")
     return ConversationHeadOut.model_validate(head)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(404, 422, 503))
-async def delete_conversation(conversation_id: str, state: State) -> None:
+async def delete_conversation(conversation_id: str, state: State, caller: Reader) -> None:
     """Remove a conversation with its messages."""
-    if not await state.storage.run(state.parts.conversations.delete, conversation_id):
+    if not await state.storage.run(state.parts.conversations.delete, conversation_id, owner=caller.owner):
         raise NotFound("there is no conversation of this id")
 
 
@@ -128,19 +137,19 @@ async def delete_conversation(conversation_id: str, state: State) -> None:
     status_code=204,
     responses=responses(400, 404, 408, 413, 415, 422, 503),
 )
-async def put_feedback(message_id: str, body: FeedbackRequest, state: State) -> None:
+async def put_feedback(message_id: str, body: FeedbackRequest, state: State, caller: Reader) -> None:
     """Rate an answer; a later rating replaces an earlier one."""
     store = state.parts.conversations
-    if not await state.storage.run(store.set_feedback, message_id, body.rating, body.comment):
+    if not await state.storage.run(store.set_feedback, message_id, body.rating, body.comment, owner=caller.owner):
         raise NotFound("there is no stored answer of this id")
 
 
-async def _turns(body: ChatRequest, state: ApiState) -> list[Turn]:
+async def _turns(body: ChatRequest, state: ApiState, caller: Caller) -> list[Turn]:
     if body.history is not None:
         return [Turn(turn.role, turn.content) for turn in body.history]
     if body.conversation_id is None:
         return []
-    turns = await state.storage.run(state.parts.conversations.turns, body.conversation_id)
+    turns = await state.storage.run(state.parts.conversations.turns, body.conversation_id, owner=caller.owner)
     if turns is None:
         raise NotFound("there is no conversation of this id; leave it out to begin one", pointer="#/conversation_id")
     return turns

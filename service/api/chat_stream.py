@@ -16,6 +16,7 @@ from fastapi import Request
 
 from service.answering.composition import Piece
 from service.answering.reply import Reply, Turn
+from service.api.access import Caller
 from service.api.errors import ShuttingDown, kind_of, problem_of
 from service.api.events import KEEPALIVE, EventStream
 from service.api.replies import error_event, last_events, piece_events, reply_out, start_event
@@ -65,7 +66,9 @@ async def unless_left(work: Coroutine[Any, Any, Reply], request: Request) -> Rep
         task.cancel()
 
 
-async def stream_chat(body: ChatRequest, turns: Sequence[Turn], state: ApiState, request_id: str) -> EventStream:
+async def stream_chat(
+    body: ChatRequest, turns: Sequence[Turn], state: ApiState, caller: Caller, request_id: str
+) -> EventStream:
     """Answer by the LLM as a stream. What fails before anything is asked of the LLM is an ordinary error."""
     found = await state.questions.run(
         state.parts.assistant.find,
@@ -75,10 +78,12 @@ async def stream_chat(body: ChatRequest, turns: Sequence[Turn], state: ApiState,
         filters=body.filters.to_filters() if body.filters else None,
         answerer=body.answerer,
     )
-    return EventStream(_events(body, found, state, request_id))
+    return EventStream(_events(body, found, state, caller, request_id))
 
 
-async def _events(body: ChatRequest, found: Found, state: ApiState, request_id: str) -> AsyncIterator[bytes]:
+async def _events(
+    body: ChatRequest, found: Found, state: ApiState, caller: Caller, request_id: str
+) -> AsyncIterator[bytes]:
     message_id = new_message_id()
     begins = body.history is None and body.conversation_id is None
     conversation_id = new_conversation_id() if begins else body.conversation_id
@@ -92,7 +97,7 @@ async def _events(body: ChatRequest, found: Found, state: ApiState, request_id: 
                     yield event
             elif isinstance(one, Reply):
                 out = reply_out(one, message_id=message_id, conversation_id=conversation_id)
-                for event in last_events(await remembered(body, out, state), said):
+                for event in last_events(await remembered(body, out, state, caller), said):
                     yield event
             else:
                 yield KEEPALIVE
@@ -137,7 +142,7 @@ async def _answer(body: ChatRequest, found: Found, state: ApiState) -> AsyncIter
             work.cancel()
 
 
-async def remembered(body: ChatRequest, out: ReplyOut, state: ApiState) -> ReplyOut:
+async def remembered(body: ChatRequest, out: ReplyOut, state: ApiState, caller: Caller) -> ReplyOut:
     """Give a reply with its ids, stored, unless the client keeps the history itself."""
     if body.history is not None:
         return out
@@ -150,6 +155,7 @@ async def remembered(body: ChatRequest, out: ReplyOut, state: ApiState) -> Reply
             out.model_dump(mode="json"),
             begin_as=out.conversation_id,
             message_id=out.id,
+            owner=caller.owner,
         )
     except ConversationsUnavailable as error:
         # The answer is worth more than its record; /readyz names the problem.

@@ -34,6 +34,7 @@ from service.conversations import (
     ConversationsUnavailable,
     UnknownConversation,
 )
+from service.keys import KeysUnavailable
 from service.llm import Cancelled, LlmDown
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,9 @@ MAX_PROBLEM_BYTES = 4096
 MAX_ERRORS = 10
 REQUEST_ID_KEY = "byline.request_id"
 """Where in the ASGI scope the middleware puts the request's id."""
+
+HEADERS_KEY = "byline.headers"
+"""Where in the ASGI scope headers stand that the response gets, whatever it is."""
 
 _MAX_DETAIL_CHARS = 500
 _MAX_ERROR_CHARS = 200
@@ -85,6 +89,30 @@ class MalformedBody(ApiError):
 
 class UnsupportedBody(ApiError):
     """The body is not said to be JSON in UTF-8."""
+
+
+class KeyRequired(ApiError):
+    """The request carries no API key that works."""
+
+
+class NotAllowed(ApiError):
+    """The key is not one that may do this, or the request came from another site's page."""
+
+
+class WrongHost(ApiError):
+    """The request names a host that this server does not answer for."""
+
+
+class TooManyRequests(ApiError):
+    """One caller asks for more than its share.
+
+    Attributes:
+        retry_after: Seconds until the next request is let in.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class BodyTooLarge(ApiError):
@@ -146,6 +174,8 @@ _INTERNAL = Kind(500, "internal", "Internal error")
 
 KINDS: Mapping[type[Exception], Kind] = {
     MalformedBody: Kind(400, "malformed-body", "The body is not sound JSON"),
+    KeyRequired: Kind(401, "key-required", "An API key is required"),
+    NotAllowed: Kind(403, "not-allowed", "Not allowed"),
     NotFound: Kind(404, "not-found", "Not found"),
     UnknownConversation: Kind(404, "not-found", "Not found", pointer="#/conversation_id"),
     BodyTooSlow: Kind(408, "body-too-slow", "The body took too long", closes=True),
@@ -155,6 +185,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     GenerationIncompatible: Kind(409, "generation-incompatible", "The generation does not fit"),
     BodyTooLarge: Kind(413, "body-too-large", "The body is too large", closes=True),
     UnsupportedBody: Kind(415, "unsupported-body", "The body is not JSON"),
+    WrongHost: Kind(421, "wrong-host", "Not a name of this server"),
     InvalidValue: Kind(422, "invalid-value", "A value is not allowed"),
     RefusedInput: Kind(422, "article-refused", "The article cannot be taken in"),
     BadCursor: Kind(422, "invalid-value", "A value is not allowed", pointer="?cursor"),
@@ -163,6 +194,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     IndexingError: _INTERNAL,
     IngestError: _INTERNAL,
     ConversationError: _INTERNAL,
+    TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large", closes=True),
     NoGeneration: Kind(503, "no-index", "There is no index yet", retry_after=30),
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after=2),
@@ -172,6 +204,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     NotReady: Kind(503, "not-ready", "Not ready", retry_after=5),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down", retry_after=10),
     StorageFull: Kind(503, "storage", "The storage refuses", retry_after=60),
+    KeysUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     LibraryUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     ConversationsUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     sa.exc.OperationalError: Kind(503, "storage", "The storage refuses", retry_after=60),
@@ -195,6 +228,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     kind = kind_of(error)
     if kind is _INTERNAL:
         detail = "something went wrong in the server; its log has the details under this request's id"
+    elif isinstance(error, KeysUnavailable):
+        detail = "the API keys cannot be read at present; the server's log says why"
     elif isinstance(error, sa.exc.OperationalError | LibraryUnavailable):
         detail = "the article library cannot be read or written at present; the server's log says why"
     else:
@@ -207,9 +242,12 @@ def problem_of(error: Exception, request_id: str) -> Problem:
 def error_response(error: Exception, request_id: str) -> Response:
     """Answer with an error; logs the traceback of those that are ours."""
     kind = kind_of(error)
-    if kind is _INTERNAL or isinstance(error, sa.exc.OperationalError | LibraryUnavailable):
+    if kind is _INTERNAL or isinstance(error, sa.exc.OperationalError | LibraryUnavailable | KeysUnavailable):
         log.error("request failed", request=request_id, exc_info=error)
-    headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after is not None else {}
+    retry_after = error.retry_after if isinstance(error, TooManyRequests) else kind.retry_after
+    headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
+    if kind.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if kind.closes:
         headers["Connection"] = "close"
     return problem_response(problem_of(error, request_id), headers)

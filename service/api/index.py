@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from index.errors import NoGeneration
+from service.api.access import ADMIN, READ, REFUSALS, WRITE
 from service.api.bodies import StrictRoute
 from service.api.errors import (
     ApiError,
@@ -36,20 +37,20 @@ from service.api.schemas import (
 from service.api.state import ApiState, State
 from service.jobs import BuildJob
 
-router = APIRouter(prefix="/v1/index", tags=["index"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/index", tags=["index"], route_class=StrictRoute, responses=REFUSALS)
 
 _KEEPALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
 """Between two looks at a build that is followed; its record is written no more often."""
 
 
-@router.get("", responses=responses(503))
+@router.get("", responses=responses(503), dependencies=[READ])
 async def show_index(state: State) -> IndexOut:
     """Say what is served, and what the next build would change."""
     return await state.storage.run(_describe, state)
 
 
-@router.post("/rollback", responses=responses(400, 404, 408, 409, 413, 415, 422, 503))
+@router.post("/rollback", responses=responses(400, 404, 408, 409, 413, 415, 422, 503), dependencies=[ADMIN])
 async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
     """Serve another generation that is kept, older or newer."""
     return await state.storage.run(_roll_back, state, body.generation)
@@ -59,6 +60,7 @@ async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
     "/builds",
     status_code=202,
     response_model=BuildOut,
+    dependencies=[WRITE],
     responses=responses(400, 408, 413, 415, 422, 503),
 )
 async def start_build(body: BuildRequest, state: State) -> Response:
@@ -80,7 +82,7 @@ async def _job(build_id: str, state: ApiState) -> BuildJob:
     return job
 
 
-@router.get("/builds/{build_id}", responses=responses(404, 422, 503))
+@router.get("/builds/{build_id}", responses=responses(404, 422, 503), dependencies=[READ])
 async def show_build(build_id: str, state: State) -> BuildOut:
     """Say how far a build is."""
     return _out(await _job(build_id, state))
@@ -88,6 +90,7 @@ async def show_build(build_id: str, state: State) -> BuildOut:
 
 @router.get(
     "/builds/{build_id}/events",
+    dependencies=[READ],
     response_class=EventStream,
     responses=responses(404, 422, 503)
     | {200: {"description": "Events.", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
@@ -97,7 +100,7 @@ async def watch_build(build_id: str, request: Request, state: State) -> EventStr
     return EventStream(_build_events(await _job(build_id, state), state, request_id_of(request)))
 
 
-@router.delete("/builds/{build_id}", status_code=204, responses=responses(404, 409, 422, 503))
+@router.delete("/builds/{build_id}", status_code=204, responses=responses(404, 409, 422, 503), dependencies=[WRITE])
 async def cancel_build(build_id: str, state: State) -> None:
     """Stop a build at its next step; the index stays as it is."""
     job = await _job(build_id, state)

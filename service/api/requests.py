@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import (
+    HEADERS_KEY,
     REQUEST_ID_KEY,
     ApiError,
     BodyTooLarge,
@@ -135,6 +136,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
+            headers.update(self.scope.get(HEADERS_KEY, {}))
             streams = headers.get("content-type", "").startswith("text/event-stream")
             if self._timed:
                 seconds = self._timeout_seconds + (STREAM_SECONDS if streams else 0)

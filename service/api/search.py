@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from service.api.access import READ, REFUSALS
 from service.api.bodies import StrictRoute
 from service.api.errors import responses
 from service.api.schemas import SearchOut, SearchRequest, search_json
 from service.api.state import State
 
-router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute, dependencies=[READ], responses=REFUSALS)
 
 
 @router.post("/search", response_model=SearchOut, responses=responses(400, 408, 413, 415, 422, 503))

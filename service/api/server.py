@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 import sys
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from service.api.access import is_loopback
 from service.api.app import build_app
 from service.api.opening import Opening
 from service.api.requests import MAX_HEAD_BYTES
 from service.api.state import ApiState
 from service.errors import ServiceError, WrongUse
+from service.keys import KEYS_FILE, KeyRing
 from service.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def serve(
         on_ready: Called with the same once the parts are open.
 
     Raises:
-        PublicHostRefused: The host is not a loopback one.
+        PublicHostRefused: The host is not a loopback one, and there are no API keys.
         PortUnavailable: Nothing can listen there.
         Exception: What `open_parts` raised.
     """
     host = settings.host
-    require_loopback(host)
+    require_access_control(settings)
     configure_logging()
     with _listen(host, settings.port) as listener:
         place = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
@@ -129,7 +130,8 @@ def serve(
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             access_log=False,
             log_config=None,
         )
@@ -143,20 +145,22 @@ def serve(
         os._exit(0)
 
 
-def require_loopback(host: str) -> None:
-    """Refuse a host that other machines can reach.
+def require_access_control(settings: Settings) -> None:
+    """Refuse a host that other machines can reach, unless API keys say who may ask.
 
     Raises:
-        PublicHostRefused: It is not a loopback address or "localhost".
+        PublicHostRefused: It is not a loopback one, and there is no key that works.
+        KeysUnavailable: The file of the keys cannot be read.
     """
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if is_loopback(settings.host):
+        return
+    keys = KeyRing(settings.data / KEYS_FILE)
+    known = keys.any_active
+    keys.close()
+    if not known:
         raise PublicHostRefused(
-            f"host {host!r} can be reached from other machines, and no API keys say who may ask; "
-            "use 127.0.0.1, and in front of it a proxy that checks its users"
+            f"host {settings.host!r} can be reached from other machines, and no API key says who may ask; "
+            "make one with 'byline keys create NAME', or use 127.0.0.1"
         )
 
 

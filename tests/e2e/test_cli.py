@@ -49,7 +49,7 @@ def test_wrong_use_exits_with_2(tmp_path):
 def test_a_public_host_is_refused(tmp_path):
     failed = byline("serve", "--host", "0.0.0.0", data=tmp_path, check=False)
     assert failed.returncode == 2
-    assert "API keys" in failed.stderr
+    assert "byline keys create" in failed.stderr
 
 
 def test_json_is_one_document_and_nothing_else(sample_data):

@@ -96,7 +96,7 @@ def open_desk(assembled, remembering, tmp_path_factory, thorough):
     def open_desk(bodies):
         parts = assembled(tmp_path_factory.mktemp("library"))
         opened.append(parts)
-        client = TestClient(build_app(parts))
+        client = TestClient(build_app(parts), base_url="http://localhost")
         article_of = {}
         for body in bodies:
             response = client.post("/v1/articles", json=body)
@@ -180,6 +180,12 @@ def obeying_desk(poisoned_parts, assembled, cases):
     llm = ObedientLlm((*cases, *about_injections()))
     server.replies(scripted.answers(llm, server))
     service = assembled(parts.settings.data, llm_base_url=server.url, llm_model="obedient", answerer="llm")
-    yield Desk(TestClient(build_app(service)), desk.article_of, desk.texts, llm.boundaries, llm.said)
+    yield Desk(
+        TestClient(build_app(service), base_url="http://localhost"),
+        desk.article_of,
+        desk.texts,
+        llm.boundaries,
+        llm.said,
+    )
     service.close()
     stop()

@@ -12,7 +12,7 @@ TEXT = "The ferry to Lund island stops in winter.\n\nThe captain said so on Tues
 
 @pytest.fixture
 def client(empty_parts):
-    return TestClient(build_app(empty_parts))
+    return TestClient(build_app(empty_parts), base_url="http://localhost")
 
 
 def add(client, **fields):

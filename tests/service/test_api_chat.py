@@ -21,7 +21,7 @@ QUOTE = "Mayor Ines Roth said the bridge cost 40 million euros."
 
 @pytest.fixture(scope="module")
 def client(parts):
-    return TestClient(build_app(parts))
+    return TestClient(build_app(parts), base_url="http://localhost")
 
 
 def ask(client, message=COST, **fields):
@@ -162,13 +162,16 @@ def test_a_conversation_is_renamed(client):
 
 def test_an_answer_that_cannot_be_stored_is_still_given(parts):
     class Refusing:
-        def turns(self, _conversation_id):
+        def turns(self, _conversation_id, **_):
             return []
 
         def add_exchange(self, *_args, **_):
             raise ConversationsUnavailable("the disk is full")
 
-    reply = ask(TestClient(build_app(replace(parts, conversations=Refusing()))), conversation_id="conv_1")
+    reply = ask(
+        TestClient(build_app(replace(parts, conversations=Refusing())), base_url="http://localhost"),
+        conversation_id="conv_1",
+    )
     assert QUOTE in quotes_of(reply)
     assert reply["conversation_id"] == "conv_1"
 

@@ -19,7 +19,7 @@ from service.jobs import JobRecords
 
 @pytest.fixture
 def client(empty_parts):
-    return TestClient(build_app(empty_parts))
+    return TestClient(build_app(empty_parts), base_url="http://localhost")
 
 
 def events_of(text):
@@ -128,7 +128,7 @@ def app(parts, held, tmp_path):
 async def follow(app, *, after_first):
     """Start a build, follow it, and do something after its first progress."""
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=10) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=10) as client:
         place = (await client.post("/v1/index/builds", json={})).headers["location"]
         assert (await client.post("/v1/index/builds", json={"full": True})).headers["location"] == place
 
@@ -169,7 +169,7 @@ def test_a_shutdown_ends_every_stream_with_one_error(app):
     events = asyncio.run(follow(app, after_first=stop))
     ends = [event for event in events if event[0] != "progress"]
     assert [(name, problem["type"]) for name, problem in ends] == [("error", "urn:byline:problem:shutting-down")]
-    client = TestClient(app)
+    client = TestClient(app, base_url="http://localhost")
     assert client.post("/v1/index/builds", json={}).status_code == 503
     assert client.get("/readyz").json()["detail"].startswith("shutdown:")
 
@@ -177,7 +177,7 @@ def test_a_shutdown_ends_every_stream_with_one_error(app):
 def test_a_stream_ends_at_its_time_limit_and_shows_that_it_lives(app, held, monkeypatch):
     monkeypatch.setattr(index_routes, "STREAM_SECONDS", 0.5)
     monkeypatch.setattr(index_routes, "_KEEPALIVE_SECONDS", 0.0)
-    client = TestClient(app)
+    client = TestClient(app, base_url="http://localhost")
     place = client.post("/v1/index/builds", json={}).headers["location"]
 
     async def let_go():
@@ -186,7 +186,7 @@ def test_a_stream_ends_at_its_time_limit_and_shows_that_it_lives(app, held, monk
 
     async def read():
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as streaming:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as streaming:
             _, answer = await asyncio.gather(let_go(), streaming.get(f"{place}/events"))
         return answer.text
 
@@ -196,7 +196,7 @@ def test_a_stream_ends_at_its_time_limit_and_shows_that_it_lives(app, held, monk
 
 
 def test_a_build_while_another_process_writes_fails_with_its_number(empty_parts):
-    client = TestClient(build_app(empty_parts))
+    client = TestClient(build_app(empty_parts), base_url="http://localhost")
     with empty_parts.catalog.writer():
         place = client.post("/v1/index/builds", json={}).headers["location"]
         name, problem = events_of(client.get(f"{place}/events").text)[-1]
@@ -206,7 +206,7 @@ def test_a_build_while_another_process_writes_fails_with_its_number(empty_parts)
 
 
 def test_the_application_watches_and_closes_its_parts(empty_parts):
-    with TestClient(build_app(empty_parts)) as client:
+    with TestClient(build_app(empty_parts), base_url="http://localhost") as client:
         assert client.get("/livez").status_code == 200
         assert empty_parts.live._watcher.is_alive()
     assert not empty_parts.live._watcher.is_alive()

@@ -41,7 +41,7 @@ def client(parts, assembled, llm_server):
         fields = {"request_timeout_seconds": LIMIT_SECONDS, "answerer": "llm"} | settings
         service = assembled(parts.settings.data, llm_base_url=llm_server.url, llm_model="tiny", **fields)
         opened.append(service)
-        return TestClient(build_app(service))
+        return TestClient(build_app(service), base_url="http://localhost")
 
     yield client
     for service in opened:
@@ -323,7 +323,7 @@ def test_where_nothing_listens_the_extractive_answer_is_given(parts, assembled):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
     service = assembled(parts.settings.data, llm_base_url=url, llm_model="tiny", answerer="llm")
-    reply = ask(TestClient(build_app(service)))
+    reply = ask(TestClient(build_app(service), base_url="http://localhost"))
     service.close()
     assert (reply["degraded"], QUOTE in reply["answer"]) == (True, True)
 

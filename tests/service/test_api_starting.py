@@ -48,7 +48,9 @@ def during(app, work):
     """Run `work(client)` over an application, in one event loop."""
 
     async def run():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=30) as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", timeout=30
+        ) as client:
             return await work(client)
 
     return asyncio.run(run())
@@ -148,7 +150,7 @@ def test_who_waits_is_told_when_the_parts_cannot_be_opened(parts):
 
 def test_parts_that_open_after_the_end_are_closed_all_the_same(empty_parts):
     held_up = HeldUp(empty_parts)
-    with TestClient(starting(held_up)) as client:
+    with TestClient(starting(held_up), base_url="http://localhost") as client:
         assert client.get("/livez").status_code == 200
     closed = threading.Event()
     close, empty_parts.live.close = empty_parts.live.close, lambda: (close(), closed.set())

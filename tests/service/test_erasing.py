@@ -38,7 +38,7 @@ def command(monkeypatch, empty_parts):
 
 
 def test_the_words_of_a_removed_article_are_nowhere(empty_parts, build_index, command):
-    client, data = TestClient(build_app(empty_parts)), empty_parts.settings.data
+    client, data = TestClient(build_app(empty_parts), base_url="http://localhost"), empty_parts.settings.data
     client.post("/v1/articles", json={"text": OTHER, "external_id": "other"})
     client.post("/v1/articles", json={"text": TEXT, "title": "Landing", "external_id": "gone"})
     build_index(empty_parts)
@@ -60,7 +60,7 @@ def test_the_words_of_a_removed_article_are_nowhere(empty_parts, build_index, co
 
 
 def test_the_words_of_an_older_version_are_nowhere(empty_parts, build_index, command):
-    client, data = TestClient(build_app(empty_parts)), empty_parts.settings.data
+    client, data = TestClient(build_app(empty_parts), base_url="http://localhost"), empty_parts.settings.data
     client.post("/v1/articles", json={"text": TEXT, "external_id": "edited"})
     build_index(empty_parts)
     client.post("/v1/articles", json={"text": OTHER, "external_id": "edited"})
@@ -70,7 +70,7 @@ def test_the_words_of_an_older_version_are_nowhere(empty_parts, build_index, com
 
 
 def test_what_an_interrupted_build_left_of_a_removed_article_is_pruned(empty_parts, build_index, command, monkeypatch):
-    client, data = TestClient(build_app(empty_parts)), empty_parts.settings.data
+    client, data = TestClient(build_app(empty_parts), base_url="http://localhost"), empty_parts.settings.data
     client.post("/v1/articles", json={"text": OTHER, "external_id": "other"})
     build_index(empty_parts)
     article = client.post("/v1/articles", json={"text": TEXT, "external_id": "gone"}).json()["article_id"]

@@ -143,7 +143,7 @@ def test_a_removed_article_is_gone_from_conversations_over_the_api(empty_parts, 
     for text in (bridge, library):
         empty_parts.library.put(prepare(RawArticle(text, external_id=text[:12])))
     build_index(empty_parts)
-    client = TestClient(build_app(empty_parts))
+    client = TestClient(build_app(empty_parts), base_url="http://localhost")
     asked = client.post("/v1/chat", json={"message": "How much did the Alder Bridge cost?"}).json()
     far = client.post("/v1/chat", json={"message": "Which ships does Ines Roth own?"}).json()
     assert asked["citations"][0]["removed"] is False

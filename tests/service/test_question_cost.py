@@ -39,7 +39,7 @@ def counting(embedder):
 @pytest.fixture
 def client(parts, counting):
     live, assistant = open_assistant(parts.settings, parts.catalog, counting, parts.library.removed)
-    return TestClient(build_app(replace(parts, live=live, assistant=assistant)))
+    return TestClient(build_app(replace(parts, live=live, assistant=assistant)), base_url="http://localhost")
 
 
 def chat(client, message, **fields):

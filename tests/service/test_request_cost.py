@@ -21,7 +21,7 @@ REQUESTS = [
 @pytest.mark.parametrize(("path", "body"), REQUESTS)
 def test_a_request_goes_to_one_thread_and_once(parts, monkeypatch, path, body):
     """A thread more waits for the others to let go of the interpreter, for nothing."""
-    client = TestClient(build_app(parts))
+    client = TestClient(build_app(parts), base_url="http://localhost")
     handed_over = []
     run = Workers.run
 

@@ -123,7 +123,7 @@ class TestOverHttp:
         service = assembled(
             parts.settings.data, llm_base_url=llm_server.url, llm_model="tiny", request_timeout_seconds=2.0
         )
-        client = TestClient(build_app(service))
+        client = TestClient(build_app(service), base_url="http://localhost")
 
         def ask(**fields):
             body = {"message": "And who is she?", "history": list(self.HISTORY), **fields}

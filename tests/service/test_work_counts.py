@@ -39,7 +39,7 @@ def statements():
 )
 def test_a_question_that_is_not_kept_reads_no_database(parts, statements, path, body):
     """All that an answer needs is in the generation."""
-    assert TestClient(build_app(parts)).post(path, json=body).status_code == 200
+    assert TestClient(build_app(parts), base_url="http://localhost").post(path, json=body).status_code == 200
     assert statements == []
 
 
