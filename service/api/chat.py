@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from service.answering.reply import Turn
 from service.api.access import REFUSALS, Caller, Reader
+from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
 from service.api.bodies import StrictRoute
-from service.api.chat_stream import CLIENT_LEFT, Gone, remembered, stream_chat, unless_left
+from service.api.chat_stream import stream_answer
 from service.api.errors import NotFound, request_id_of, responses
-from service.api.events import EVENT_STREAM, EventStream, one_by_one
-from service.api.replies import reply_events, reply_out
+from service.api.events import EVENT_STREAM
+from service.api.replies import NativeForm, reply_out
 from service.api.schemas import (
     ChatRequest,
     CitationOut,
@@ -29,8 +32,10 @@ from service.api.schemas import (
     SentenceOut,
 )
 from service.api.state import ApiState, State
-from service.conversations import Message, new_message_id
+from service.conversations import ConversationsUnavailable, Message, new_conversation_id, new_message_id
 from service.rendering import render_reply
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute, responses=REFUSALS)
 
@@ -51,37 +56,24 @@ _CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
 @router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES)
 async def chat(body: ChatRequest, request: Request, state: State, caller: Reader) -> Response | ReplyOut:
     """Answer a message from the articles, every sentence cited."""
-    turns = await _turns(body, state, caller)
-    form = _wanted_form(request.headers.get("accept", ""))
-    streams = body.stream or form == EVENT_STREAM
-    assistant = state.parts.assistant
-    asks_llm = assistant.answerer(body.answerer) == "llm"
-    if asks_llm and streams:
-        return await stream_chat(body, turns, state, caller, request_id_of(request))
-    workers = state.llm if asks_llm else state.questions
-    with Gone(state) as gone:
-        work = workers.run(
-            assistant.ask,
-            body.message,
-            history=turns,
-            answerer=body.answerer,
-            max_citations=body.max_citations,
-            as_of=body.as_of,
-            filters=body.filters.to_filters() if body.filters else None,
-            cancelled=gone,
+    asked = await _asked(body, state, caller)
+    wanted = _wanted_form(request.headers.get("accept", ""))
+    message_id = new_message_id()
+    if body.stream or wanted == EVENT_STREAM:
+        begins = body.history is None and body.conversation_id is None
+        form = NativeForm(
+            message_id=message_id,
+            conversation_id=new_conversation_id() if begins else body.conversation_id,
+            request_id=request_id_of(request),
+            keep=partial(_remembered, body, state=state, caller=caller),
         )
-        # Only an LLM takes so long that it pays to look whether the client is still there.
-        reply = await (unless_left(work, request) if asks_llm else work)
+        return await stream_answer(asked, form, state, request_id_of(request))
+    reply = await answer_unless_left(asked, state, request)
     if reply is None:
         return Response(status_code=CLIENT_LEFT)
-    out = reply_out(reply, message_id=new_message_id(), conversation_id=body.conversation_id)
-    out = await remembered(body, out, state, caller)
-    if streams:
-        # All is known before the first byte, so that whatever fails is an ordinary error.
-        return EventStream(one_by_one(list(reply_events(out))))
-    if form == PLAIN_TEXT:
-        return PlainTextResponse(render_reply(reply))
-    return out
+    out = reply_out(reply, message_id=message_id, conversation_id=body.conversation_id)
+    out = await _remembered(body, out, state=state, caller=caller)
+    return PlainTextResponse(render_reply(reply)) if wanted == PLAIN_TEXT else out
 
 
 @router.get("/conversations", responses=responses(422, 503))
@@ -144,6 +136,18 @@ async def put_feedback(message_id: str, body: FeedbackRequest, state: State, cal
         raise NotFound("there is no stored answer of this id")
 
 
+async def _asked(body: ChatRequest, state: ApiState, caller: Caller) -> Asked:
+    turns = await _turns(body, state, caller)
+    return Asked(
+        message=body.message,
+        turns=turns,
+        answerer=state.parts.assistant.answerer(body.answerer),
+        max_citations=body.max_citations,
+        as_of=body.as_of,
+        filters=body.filters.to_filters() if body.filters else None,
+    )
+
+
 async def _turns(body: ChatRequest, state: ApiState, caller: Caller) -> list[Turn]:
     if body.history is not None:
         return [Turn(turn.role, turn.content) for turn in body.history]
@@ -153,6 +157,28 @@ async def _turns(body: ChatRequest, state: ApiState, caller: Caller) -> list[Tur
     if turns is None:
         raise NotFound("there is no conversation of this id; leave it out to begin one", pointer="#/conversation_id")
     return turns
+
+
+async def _remembered(body: ChatRequest, out: ReplyOut, *, state: ApiState, caller: Caller) -> ReplyOut:
+    """Give a reply with its ids, stored, unless the client keeps the history itself."""
+    if body.history is not None:
+        return out
+    store = state.parts.conversations
+    try:
+        conversation_id, message_id = await state.storage.run(
+            store.add_exchange,
+            body.conversation_id,
+            body.message,
+            out.model_dump(mode="json"),
+            begin_as=out.conversation_id,
+            message_id=out.id,
+            owner=caller.owner,
+        )
+    except ConversationsUnavailable as error:
+        # The answer is worth more than its record; /readyz names the problem.
+        log.warning("exchange not stored", reason=str(error))
+        return out.model_copy(update={"conversation_id": body.conversation_id})
+    return out.model_copy(update={"id": message_id, "conversation_id": conversation_id})
 
 
 def _message_out(message: Message) -> MessageOut:

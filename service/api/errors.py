@@ -1,4 +1,7 @@
-"""Errors as problem documents (RFC 9457): one table says which exception has which status."""
+"""Errors: one table says which exception has which status.
+
+They leave as problem documents (RFC 9457), and on the paths that OpenAI's clients call in the form of OpenAI's API.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from index.errors import (
 )
 from ingest.article import IngestError, RefusedInput
 from ingest.library import BadCursor, LibraryUnavailable
+from service.api.openai_errors import OpenAiError, openai_error, openai_response, speaks_openai
 from service.assistant import AnswererUnavailable
 from service.conversations import (
     BadConversationCursor,
@@ -131,8 +135,24 @@ class InvalidValue(ApiError):
     """A well-formed request asks for something that its fields do not allow."""
 
 
+class QuestionTooLong(InvalidValue):
+    """The question is longer than questions may be."""
+
+
+class UnknownParameter(InvalidValue):
+    """A client of the OpenAI routes sends a parameter that is not known."""
+
+
+class UnsupportedParameter(InvalidValue):
+    """A client of the OpenAI routes asks for what these cannot do."""
+
+
 class NotFound(ApiError):
     """What the address names is not there."""
+
+
+class UnknownModel(NotFound):
+    """There is no model of the name that a client of the OpenAI routes gave."""
 
 
 class Conflict(ApiError):
@@ -177,6 +197,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     KeyRequired: Kind(401, "key-required", "An API key is required"),
     NotAllowed: Kind(403, "not-allowed", "Not allowed"),
     NotFound: Kind(404, "not-found", "Not found"),
+    UnknownModel: Kind(404, "model-not-found", "There is no such model", pointer="#/model"),
     UnknownConversation: Kind(404, "not-found", "Not found", pointer="#/conversation_id"),
     BodyTooSlow: Kind(408, "body-too-slow", "The body took too long", closes=True),
     Conflict: Kind(409, "conflict", "Conflict"),
@@ -187,6 +208,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     UnsupportedBody: Kind(415, "unsupported-body", "The body is not JSON"),
     WrongHost: Kind(421, "wrong-host", "Not a name of this server"),
     InvalidValue: Kind(422, "invalid-value", "A value is not allowed"),
+    QuestionTooLong: Kind(422, "context-length-exceeded", "The question is too long", pointer="#/messages"),
+    UnknownParameter: Kind(422, "unknown-parameter", "A parameter is not known"),
+    UnsupportedParameter: Kind(422, "unsupported-parameter", "A parameter is not supported"),
     RefusedInput: Kind(422, "article-refused", "The article cannot be taken in"),
     BadCursor: Kind(422, "invalid-value", "A value is not allowed", pointer="?cursor"),
     BadConversationCursor: Kind(422, "invalid-value", "A value is not allowed", pointer="?cursor"),
@@ -239,8 +263,13 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     return _problem(kind, detail, request_id, errors)
 
 
-def error_response(error: Exception, request_id: str) -> Response:
-    """Answer with an error; logs the traceback of those that are ours."""
+def openai_error_of(error: Exception) -> OpenAiError:
+    """Describe an error to a client of the OpenAI routes."""
+    return _as_openai(problem_of(error, ""))
+
+
+def error_response(error: Exception, request_id: str, *, path: str) -> Response:
+    """Answer with an error, in the form of the path; logs the traceback of those that are ours."""
     kind = kind_of(error)
     if kind is _INTERNAL or isinstance(error, sa.exc.OperationalError | LibraryUnavailable | KeysUnavailable):
         log.error("request failed", request=request_id, exc_info=error)
@@ -250,7 +279,21 @@ def error_response(error: Exception, request_id: str) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if kind.closes:
         headers["Connection"] = "close"
-    return problem_response(problem_of(error, request_id), headers)
+    return _respond(problem_of(error, request_id), headers, path)
+
+
+def _respond(problem: Problem, headers: Mapping[str, str], path: str) -> Response:
+    if speaks_openai(path):
+        return openai_response(_as_openai(problem), problem.status, headers)
+    return problem_response(problem, headers)
+
+
+def _as_openai(problem: Problem) -> OpenAiError:
+    fault = problem.errors[0] if problem.errors else None
+    name = problem.type.rpartition(":")[2]
+    if fault is None:
+        return openai_error(problem.status, name, problem.detail, None)
+    return openai_error(problem.status, name, fault.detail, fault.pointer)
 
 
 def problem_response(
@@ -275,7 +318,7 @@ def request_id_of(request: Request) -> str:
 
 
 def install_handlers(app: FastAPI, methods: Mapping[str, set[str]]) -> None:
-    """Make an application answer every error with a problem document.
+    """Make an application answer every error in the form of its path.
 
     Args:
         app: The application.
@@ -283,11 +326,11 @@ def install_handlers(app: FastAPI, methods: Mapping[str, set[str]]) -> None:
     """
 
     async def known(request: Request, error: Exception) -> Response:
-        return error_response(error, request_id_of(request))
+        return error_response(error, request_id_of(request), path=request.scope["path"])
 
     async def validation(request: Request, error: Exception) -> Response:
         faults = error.errors() if isinstance(error, RequestValidationError) else ()
-        return problem_response(_invalid(faults, request_id_of(request)), {})
+        return _respond(_invalid(faults, request_id_of(request)), {}, request.scope["path"])
 
     async def http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -298,7 +341,7 @@ def install_handlers(app: FastAPI, methods: Mapping[str, set[str]]) -> None:
         phrase = HTTPStatus(status).phrase
         kind = Kind(status, phrase.lower().replace(" ", "-"), phrase)
         detail = _DETAIL_OF_STATUS.get(status, phrase)
-        return problem_response(_problem(kind, detail, request_id_of(request), []), headers)
+        return _respond(_problem(kind, detail, request_id_of(request), []), headers, request.scope["path"])
 
     for error in KINDS:
         app.add_exception_handler(error, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel
@@ -15,12 +15,6 @@ KEEPALIVE = KEEPALIVE_COMMENT
 def event(name: str, value: BaseModel) -> bytes:
     """Give one event with JSON as its data."""
     return format_sse_event(event=name, data_str=value.model_dump_json())
-
-
-async def one_by_one(events: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Give events that are there already, without a thread for each."""
-    for one in events:
-        yield one
 
 
 class EventStream(StreamingResponse):

@@ -1,15 +1,17 @@
-"""Replies in the three forms in which they leave: one JSON document, events, and (elsewhere) plain text."""
+"""Replies in the forms of the contract: one JSON document, events, and (elsewhere) plain text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict
 
 from pydantic import BaseModel
 
+from service.answering.answer import Citation
 from service.answering.composition import Piece
 from service.answering.reply import Reply
-from service.api.errors import Problem
+from service.api.chat_stream import Begun
+from service.api.errors import problem_of
 from service.api.events import event
 from service.api.schemas import (
     CitationOut,
@@ -19,7 +21,6 @@ from service.api.schemas import (
     TimingsOut,
     UsageOut,
 )
-from service.assistant import Found
 
 
 class StartEvent(BaseModel):
@@ -59,63 +60,60 @@ def reply_out(reply: Reply, *, message_id: str, conversation_id: str | None) -> 
     )
 
 
-def start_event(found: Found, *, message_id: str, conversation_id: str | None) -> bytes:
-    """Give the event that opens the stream of an answer to what was found."""
-    start = StartEvent(
-        id=message_id,
-        conversation_id=conversation_id,
-        question=found.question,
-        generation=found.generation.name,
-    )
-    return event("start", start)
+class NativeForm:
+    """The stream of an answer in the form of the contract: `start`, its sentences with their citations, `done`.
 
+    Args:
+        message_id: The id of the answer.
+        conversation_id: That of its conversation, if there is one.
+        request_id: For the description of an error.
+        keep: Stores the reply, and gives it as it was stored.
+    """
 
-def piece_events(piece: Piece) -> Iterator[bytes]:
-    """Give what one more sentence adds to a stream."""
-    for citation in piece.citations:
-        yield event("citation", CitationOut.model_validate(citation))
-    yield from _deltas(piece.text)
-    yield event("sentence", SentenceOut.model_validate(piece.sentence))
+    def __init__(
+        self,
+        *,
+        message_id: str,
+        conversation_id: str | None,
+        request_id: str,
+        keep: Callable[[ReplyOut], Awaitable[ReplyOut]],
+    ) -> None:
+        self._message_id = message_id
+        self._conversation_id = conversation_id
+        self._request_id = request_id
+        self._keep = keep
+        self._said = 0
+        self._cited: set[int] = set()
 
+    def begin(self, begun: Begun) -> Iterator[bytes]:
+        """Give `start`."""
+        start = StartEvent(id=self._message_id, conversation_id=self._conversation_id, **asdict(begun))
+        yield event("start", start)
 
-def last_events(reply: ReplyOut, said: int) -> Iterator[bytes]:
-    """Give what is left of a reply whose first `said` characters went out by `piece_events`, and `done`."""
-    if said:
-        yield from _deltas(reply.answer[said:])
-        yield event("done", reply)
-    else:
-        _, *rest = reply_events(reply)
-        yield from rest
+    def piece(self, piece: Piece) -> Iterator[bytes]:
+        """Give the citations that are new with a sentence, its words, and the sentence."""
+        yield from self._citations(piece.citations)
+        yield from self._deltas(piece.text)
+        yield event("sentence", SentenceOut.model_validate(piece.sentence))
 
+    async def end(self, reply: Reply) -> list[bytes]:
+        """Give the rest of the answer, and `done`."""
+        # Stored first: whoever has read `done` finds it.
+        out = await self._keep(reply_out(reply, message_id=self._message_id, conversation_id=self._conversation_id))
+        rest = self._deltas(reply.answer.text[self._said :])
+        return [*self._citations(reply.answer.citations), *rest, event("done", out)]
 
-def error_event(problem: Problem) -> bytes:
-    """Give the event that ends a stream that cannot go on."""
-    return event("error", problem)
+    def error(self, error: Exception) -> Iterator[bytes]:
+        """Give `error`."""
+        yield event("error", problem_of(error, self._request_id))
 
+    def _citations(self, citations: Sequence[Citation]) -> Iterator[bytes]:
+        for citation in citations:
+            if citation.number not in self._cited:
+                self._cited.add(citation.number)
+                yield event("citation", CitationOut.model_validate(citation))
 
-def reply_events(reply: ReplyOut) -> Iterator[bytes]:
-    """Give a reply as events: `start`, each sentence after its citations and its words, `done`."""
-    start: dict[str, Any] = reply.model_dump(include=set(StartEvent.model_fields))
-    yield event("start", StartEvent(**start))
-    citations = {citation.number: citation for citation in reply.citations}
-    said = 0
-    for sentence in reply.sentences:
-        for number in sentence.citations:
-            if number in citations:
-                yield event("citation", citations.pop(number))
-        yield from _deltas(reply.answer[said : sentence.end])
-        said = sentence.end
-        yield event("sentence", sentence)
-        # The mark follows its sentence, up to where the next one begins.
-        following = next((other.start for other in reply.sentences if other.start >= said), len(reply.answer))
-        yield from _deltas(reply.answer[said:following])
-        said = following
-    for citation in citations.values():
-        yield event("citation", citation)
-    yield from _deltas(reply.answer[said:])
-    yield event("done", reply)
-
-
-def _deltas(text: str) -> Iterator[bytes]:
-    if text:
-        yield event("delta", DeltaEvent(text=text))
+    def _deltas(self, text: str) -> Iterator[bytes]:
+        self._said += len(text)
+        if text:
+            yield event("delta", DeltaEvent(text=text))

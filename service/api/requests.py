@@ -153,7 +153,8 @@ class _Exchange:
         """Answer with an error; an answer that has begun is broken off with its connection."""
         self._timed = False
         if self.status is None:
-            await error_response(error, self.request_id)(self.scope, self._receive, self.send)
+            response = error_response(error, self.request_id, path=self.scope["path"])
+            await response(self.scope, self._receive, self.send)
         else:
             log.error("response broken off", request=self.request_id, exc_info=error)
 

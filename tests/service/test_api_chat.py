@@ -1,5 +1,6 @@
 """Chat: every sentence cited, whole and as a stream; conversations that are kept, and those that are not."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,8 @@ from ingest.article import ArticleId, ChunkId
 from service.answering.answer import Answer, AnswerSentence, Citation
 from service.answering.reply import Reply, Timings
 from service.api.app import build_app
-from service.api.replies import reply_events, reply_out
+from service.api.chat_stream import stream_of, told
+from service.api.replies import NativeForm
 from service.conversations import ConversationsUnavailable
 from service.rendering import render_reply
 
@@ -244,7 +246,7 @@ def reply_of(answer):
 
 TWO = Answer(
     status="answered",
-    text="It opened. [1]\n- one\n- two [2] The rest is not stated.",
+    text="It opened. [1]\n- one\n- two [2][1] The rest is not stated.",
     sentences=(
         AnswerSentence("It opened.", 0, 10, (1,), "verbatim", 0.9),
         AnswerSentence("- one\n- two", 15, 26, (2, 1), "verbatim", 0.9),
@@ -257,20 +259,30 @@ TWO = Answer(
 )
 
 
+async def streamed(reply):
+    async def keep(out):
+        return out
+
+    form = NativeForm(message_id="msg_1", conversation_id=None, request_id="req_1", keep=keep)
+    return b"".join([part async for part in stream_of(told(reply), form, "req_1").body_iterator]).decode()
+
+
 def test_events_come_in_the_order_of_the_answer():
-    out = reply_out(reply_of(TWO), message_id="msg_1", conversation_id=None)
-    events = events_of(b"".join(reply_events(out)).decode())
+    events = events_of(asyncio.run(streamed(reply_of(TWO))))
     assert [(name, value.get("text", value.get("number"))) for name, value in events[1:-1]] == [
         ("citation", 1),
-        ("delta", "It opened."),
+        ("delta", "It opened. [1]"),
         ("sentence", "It opened."),
-        ("delta", " [1]\n"),
         ("citation", 2),
-        ("delta", "- one\n- two"),
+        ("delta", "\n- one\n- two [2][1]"),
         ("sentence", "- one\n- two"),
-        ("delta", " [2] The rest is not stated."),
         ("citation", 3),
+        ("delta", " The rest is not stated."),
     ]
+    assert events[0] == (
+        "start",
+        {"id": "msg_1", "conversation_id": None, "question": "question", "generation": "000001"},
+    )
     assert events[-1][1]["citations"][0]["published_at"] == "2025-10-06"
 
 
@@ -278,7 +290,7 @@ def test_plain_text_shows_every_quote():
     assert render_reply(reply_of(TWO)) == (
         "It opened. [1]\n"
         "- one\n"
-        "- two [2] The rest is not stated.\n"
+        "- two [2][1] The rest is not stated.\n"
         "\n"
         "[1] Title 1 — Herald, 2025-10-06 (https://h.example/1)\n"
         "    “It opened.”\n"
