@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api import articles, chat, index, operations, search
+from service.api import articles, chat, index, operations, pages, search
 from service.api.access import AccessGate
 from service.api.errors import Problem, install_handlers
 from service.api.opening import Opening
@@ -29,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     articles.router,
     index.router,
     operations.router,
+    pages.router,
 )
 
 _DESCRIPTION = (

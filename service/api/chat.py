@@ -20,6 +20,7 @@ from service.api.replies import NativeForm, reply_out
 from service.api.schemas import (
     ChatRequest,
     CitationOut,
+    ConflictOut,
     ConversationHeadOut,
     ConversationOut,
     ConversationsOut,
@@ -192,6 +193,11 @@ def _message_out(message: Message) -> MessageOut:
         status=reply.get("status"),
         sentences=[SentenceOut(**sentence) for sentence in reply.get("sentences", [])],
         citations=[CitationOut(**citation) for citation in reply.get("citations", [])],
+        conflicts=[ConflictOut(**conflict) for conflict in reply.get("conflicts", [])],
+        abstain_reason=reply.get("abstain_reason"),
+        nearest=[CitationOut(**citation) for citation in reply.get("nearest", [])],
+        question=reply.get("question"),
+        degraded=reply.get("degraded", False),
         generation=reply.get("generation"),
         feedback=feedback,
     )

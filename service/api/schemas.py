@@ -262,6 +262,11 @@ class MessageOut(ResponseModel):
     status: Status | None
     sentences: list[SentenceOut]
     citations: list[CitationOut]
+    conflicts: list[ConflictOut]
+    abstain_reason: AbstainReason | None
+    nearest: list[CitationOut]
+    question: str | None
+    degraded: bool
     generation: str | None
     feedback: FeedbackOut | None
 

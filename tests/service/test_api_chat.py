@@ -106,6 +106,8 @@ def test_a_conversation_continues_with_what_was_asked(client):
     assert (stored["id"], stored["content"]) == (first["id"], first["answer"])
     assert stored["citations"] == first["citations"]
     assert stored["sentences"] == first["sentences"]
+    for name in ("status", "question", "conflicts", "abstain_reason", "nearest", "degraded", "generation"):
+        assert stored[name] == first[name]
     assert found["messages"][0]["citations"] == []
     assert found["title"] == "Who directs the library of Tamsel?"
 
