@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from ingest.article import Article, ArticleId, RefusedInput
 from ingest.folders import find_files
 from ingest.intake import prepare
 from ingest.library import ArticleLibrary, Outcome
-from ingest.readers import read_file
+from ingest.readers import ReadResult, read_file
 
 BATCH = 64
 """Articles stored in one transaction: a commit waits for the disk."""
@@ -26,6 +27,10 @@ class Report:
     outcome: Outcome | Literal["refused"]
     article_id: ArticleId | None = None
     reason: str | None = None
+
+
+Entry = tuple[str, Article | str]
+"""The name of a file, and an article of it or the reason why it was refused."""
 
 
 def add_files(
@@ -45,7 +50,11 @@ def add_files(
     files, refusals = find_files(paths)
     for refusal in refusals:
         yield Report(refusal.name, "refused", reason=refusal.reason)
-    entries = _read(files, source, max_chars)
+    yield from store(library, _read(files, source, max_chars))
+
+
+def store(library: ArticleLibrary, entries: Iterator[Entry]) -> Iterator[Report]:
+    """Store articles some at a time, and report on all entries in their order once they are on disk."""
     while batch := list(islice(entries, BATCH)):
         articles = [entry for _, entry in batch if isinstance(entry, Article)]
         outcomes = iter(library.put_all(articles))
@@ -56,18 +65,29 @@ def add_files(
                 yield Report(name, "refused", reason=entry)
 
 
-def _read(files: Iterable[Path], source: str | None, max_chars: int) -> Iterator[tuple[str, Article | str]]:
-    """Give the name and the article, or the reason for refusing it, of all that is in the files."""
-    for file in files:
+def entries_of(name: str, read: Callable[[], ReadResult], *, source: str | None, max_chars: int) -> Iterator[Entry]:
+    """Read one file and give all that is in it.
+
+    Args:
+        name: How the file is called in the report.
+        read: Reads it; what it raises as `RefusedInput` is the one entry then.
+        source: The source of articles that do not name one.
+        max_chars: Longest article.
+    """
+    try:
+        result = read()
+    except RefusedInput as error:
+        yield name, str(error)
+        return
+    for refusal in result.refusals:
+        yield refusal.name, refusal.reason
+    for raw in result.articles:
         try:
-            result = read_file(file)
+            yield name, prepare(raw, default_source=source, max_chars=max_chars)
         except RefusedInput as error:
-            yield str(file), str(error)
-            continue
-        for refusal in result.refusals:
-            yield refusal.name, refusal.reason
-        for raw in result.articles:
-            try:
-                yield str(file), prepare(raw, default_source=source, max_chars=max_chars)
-            except RefusedInput as error:
-                yield str(file), str(error)
+            yield name, str(error)
+
+
+def _read(files: Iterable[Path], source: str | None, max_chars: int) -> Iterator[Entry]:
+    for file in files:
+        yield from entries_of(str(file), partial(read_file, file), source=source, max_chars=max_chars)

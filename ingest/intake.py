@@ -147,11 +147,13 @@ def _publication_date(raw: RawArticle, text: str) -> tuple[date | None, DateSour
 def _identity(url: str | None, source: str, external_id: str | None, path: str | None, text: str) -> str:
     if url is not None:
         return f"url:{url}"
+    # The colon is what parts source and id, so one within the source is written otherwise.
+    within = source.replace("%", "%25").replace(":", "%3A")
     if external_id is not None:
-        # The colon is what parts source and id, so one within the source is written otherwise.
-        return f"id:{source.replace('%', '%25').replace(':', '%3A')}:{external_id}"
+        return f"id:{within}:{external_id}"
     if path:
-        return f"path:{path}"
+        # Uploads have no folder of their own, so that the same file name may come from two sources.
+        return f"path:{path}" if PurePath(path).is_absolute() else f"upload:{within}:{path}"
     return f"text:{hashlib.sha256(text.encode('utf-8')).hexdigest()}"
 
 

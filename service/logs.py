@@ -16,6 +16,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     """
     # A client that went away is no event: asyncio would write a line for every chunk that it misses.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+    # Its warnings are refusals that a client gets.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     if structlog.is_configured():
         return
     structlog.configure(

@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free one.")
     max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest request body.")
+    max_upload_bytes: int = Field(default=100_000_000, ge=1_000, description="Largest form of uploaded files.")
+    upload_timeout_seconds: float = Field(
+        default=300.0, gt=0, le=3600, description="After it an upload is answered 503; what it stored stays."
+    )
     max_article_chars: int = Field(default=2_000_000, ge=1_000, description="Longest article.")
     request_timeout_seconds: float = Field(
         default=30.0, gt=0, le=600, description="After it a request is answered 503."

@@ -10,8 +10,8 @@ class RawArticle:
     """One article as read, before cleaning.
 
     `text` holds one block a line: a paragraph, a heading, or a list item (`- item`, `1. item`); an empty line may
-    stand between blocks. `published` is the metadata's own words for the date. `path` is the file's resolved path
-    (or an uploaded file's name), the identity of last resort.
+    stand between blocks. `published` is the metadata's own words for the date. `path` is the file's resolved path,
+    or an uploaded file's name, which is relative; the identity of last resort.
     """
 
     text: str

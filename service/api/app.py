@@ -83,6 +83,9 @@ def build_app(parts: Parts | Opening) -> FastAPI:
         RequestGate,
         max_body_bytes=opening.settings.max_body_bytes,
         timeout_seconds=opening.settings.request_timeout_seconds,
+        paths={
+            articles.FILES_PATH: (opening.settings.max_upload_bytes, opening.settings.upload_timeout_seconds),
+        },
     )
     if opening.settings.cors_origins:
         # Outermost: a page must be able to read a refusal, too.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from index.errors import NoGeneration
@@ -16,24 +17,49 @@ from ingest.intake import prepare
 from ingest.library import ListFilter, Outcome, Stored
 from ingest.readers import RawArticle, read_bytes
 from service.api.access import READ, REFUSALS, WRITE
+from service.api.asking import Gone
 from service.api.bodies import StrictRoute
-from service.api.errors import InvalidValue, NotFound, responses
+from service.api.errors import InvalidValue, NotFound, Overloaded, ShuttingDown, responses
+from service.api.multipart import MAX_FILES, Form, read_form
 from service.api.schemas import (
     ArticleHeadOut,
     ArticleOut,
     ArticleRequest,
     ArticlesOut,
     ArticlesQuery,
+    FileReportOut,
+    FileReportsOut,
     StoredArticleOut,
     in_utc,
 )
 from service.api.state import ApiState, State
+from service.api.uploads import MAX_NAME_CHARS, UploadStopped, take_in
 from service.erasure import remove_article
+
+MAX_UPLOADS = 8
+"""Under way at once: their files lie on the disk until they are read."""
+
+FILES_PATH = "/v1/articles/files"
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute, responses=REFUSALS)
 
 _POST_RESPONSES = responses(400, 408, 413, 415, 422, 503) | {
     200: {"model": StoredArticleOut, "description": "The article was there already, or was replaced."}
+}
+
+_FILES_SCHEMA = {
+    "type": "object",
+    "required": ["files"],
+    "additionalProperties": False,
+    "properties": {
+        "files": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_FILES,
+            "items": {"type": "string", "format": "binary"},
+        },
+        "source": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "Of articles that name none."},
+    },
 }
 
 
@@ -49,6 +75,37 @@ async def add_article(body: ArticleRequest, state: State) -> Response:
         status_code=201 if outcome == "added" else 200,
         headers={"Location": f"/v1/articles/{article.id}"},
     )
+
+
+@router.post(
+    "/files",
+    dependencies=[WRITE],
+    responses=responses(400, 408, 413, 415, 422, 503),
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILES_SCHEMA}}}},
+)
+async def add_files(request: Request, state: State) -> FileReportsOut:
+    """Take in all articles of the files of a form; those that are reported on are on disk when this answers.
+
+    Files are what `byline add` reads: .txt, .md, .html, .jsonl. One that cannot be read is refused alone.
+    """
+    if state.uploading >= MAX_UPLOADS:
+        raise Overloaded("too many uploads are under way; try again shortly")
+    state.uploading += 1
+    try:
+        with closing(await read_form(request)) as form, Gone(state) as gone:
+            source = _source(form)
+            form.files = [file for file in form.files if file.name or file.size]  # browsers send what was not chosen
+            if not form.files:
+                raise InvalidValue("the form has no file; give each a file name", pointer="#/files")
+            max_chars = state.parts.settings.max_article_chars
+            reports = await state.uploads.run(
+                take_in, state.parts.library, form, source=source, max_chars=max_chars, stopped=gone
+            )
+    except UploadStopped as error:
+        raise ShuttingDown("the server is shutting down; send the files again when it is back") from error
+    finally:
+        state.uploading -= 1
+    return FileReportsOut(results=[FileReportOut.model_validate(report) for report in reports])
 
 
 @router.get("", responses=responses(422, 503), dependencies=[READ])
@@ -98,6 +155,20 @@ async def delete_article(article_id: str, state: State) -> None:
     """
     if not await state.storage.run(_remove, state, ArticleId(article_id)):
         raise NotFound("there is no article of this id")
+
+
+def _source(form: Form) -> str | None:
+    """Give the one field that a form of files may have; blank is as if it were not there."""
+    if not form.fields.keys() <= {"source"}:
+        raise InvalidValue(
+            "holds an unknown field, or a file without a file name; the fields are files, source", pointer="#"
+        )
+    source = form.fields.get("source", "").strip()
+    if len(source) > MAX_NAME_CHARS:
+        raise InvalidValue(f"is longer than {MAX_NAME_CHARS} characters", pointer="#/source")
+    if "\0" in source:
+        raise InvalidValue("holds a NUL character; leave it out", pointer="#/source")
+    return source or None
 
 
 def _read(body: ArticleRequest, max_chars: int) -> Article:

@@ -88,11 +88,11 @@ class ApiError(Exception):
 
 
 class MalformedBody(ApiError):
-    """The body is not the JSON that a program can rely on."""
+    """The body is not the JSON, or the form, that a program can rely on."""
 
 
 class UnsupportedBody(ApiError):
-    """The body is not said to be JSON in UTF-8."""
+    """The body is not said to be of the kind that the route reads: JSON in UTF-8, or a form with files."""
 
 
 class KeyRequired(ApiError):
@@ -193,7 +193,7 @@ class Kind:
 _INTERNAL = Kind(500, "internal", "Internal error")
 
 KINDS: Mapping[type[Exception], Kind] = {
-    MalformedBody: Kind(400, "malformed-body", "The body is not sound JSON"),
+    MalformedBody: Kind(400, "malformed-body", "The body cannot be relied on"),
     KeyRequired: Kind(401, "key-required", "An API key is required"),
     NotAllowed: Kind(403, "not-allowed", "Not allowed"),
     NotFound: Kind(404, "not-found", "Not found"),
@@ -205,7 +205,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     GenerationDamaged: Kind(409, "generation-damaged", "The generation is damaged"),
     GenerationIncompatible: Kind(409, "generation-incompatible", "The generation does not fit"),
     BodyTooLarge: Kind(413, "body-too-large", "The body is too large", closes=True),
-    UnsupportedBody: Kind(415, "unsupported-body", "The body is not JSON"),
+    UnsupportedBody: Kind(415, "unsupported-body", "The body is of another kind"),
     WrongHost: Kind(421, "wrong-host", "Not a name of this server"),
     InvalidValue: Kind(422, "invalid-value", "A value is not allowed"),
     QuestionTooLong: Kind(422, "context-length-exceeded", "The question is too long", pointer="#/messages"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -36,13 +37,15 @@ class RequestGate:
     """ASGI middleware around the whole application; no exception leaves it.
 
     A request gets `timeout_seconds` until its response starts, and the same again until a response that is no
-    stream has been sent.
+    stream has been sent. `paths` have limits of their own.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, timeout_seconds: float, paths: Mapping[str, tuple[int, float]]
+    ) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._timeout_seconds = timeout_seconds
+        self._limits = (max_body_bytes, timeout_seconds)
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,7 +53,7 @@ class RequestGate:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._timeout_seconds)
+        exchange = _Exchange(scope, receive, send, *self._paths.get(scope["path"], self._limits))
         try:
             await self._serve(exchange)
         finally:

@@ -414,6 +414,21 @@ class StoredArticleOut(ArticleHeadOut):
     outcome: Outcome
 
 
+class FileReportOut(ResponseModel):
+    """What became of an article of an uploaded file, or of a file, or a line of one, that was refused, and why."""
+
+    file: str
+    outcome: Outcome | Literal["refused"]
+    article_id: str | None
+    reason: str | None
+
+
+class FileReportsOut(ResponseModel):
+    """One line for each article and each refusal, in the order of the files."""
+
+    results: list[FileReportOut]
+
+
 class ArticleOut(ArticleHeadOut):
     """An article with its text, to which all offsets refer."""
 

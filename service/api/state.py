@@ -25,6 +25,9 @@ STORAGE_THREADS = 8
 LLM_THREADS = 8
 """They wait for the disk, or for another server, not for the processor."""
 
+UPLOAD_THREADS = 2
+"""Each holds a file of up to 20 MB and all its articles."""
+
 _LOOK_SECONDS = 0.02
 """Between two looks, while requests wait for the parts, whether these are open or the server is told to stop."""
 
@@ -34,14 +37,16 @@ class ApiState:
     """Collaborators of one application.
 
     `questions` runs what computes (search, answers, reading of articles), `storage` what waits for databases
-    and files, `llm` what waits for an LLM. `stopping` is set when the process was told to stop: open streams then
-    come to their end.
+    and files, `llm` what waits for an LLM, `uploads` what reads uploaded files, of which `uploading` are under way.
+    `stopping` is set when the process was told to stop: open streams then come to their end.
     """
 
     opening: Opening
     questions: Workers
     storage: Workers
     llm: Workers
+    uploads: Workers
+    uploading: int = field(default=0, init=False)
     stopping: bool = False
     _waiting: int = field(default=0, init=False)
 
@@ -54,6 +59,7 @@ class ApiState:
             questions=Workers("questions", threads=QUESTION_THREADS, waiting=waiting),
             storage=Workers("storage", threads=STORAGE_THREADS, waiting=waiting),
             llm=Workers("llm", threads=LLM_THREADS, waiting=waiting),
+            uploads=Workers("uploads", threads=UPLOAD_THREADS, waiting=waiting),
         )
 
     @property
@@ -93,6 +99,7 @@ class ApiState:
         self.questions.close()
         self.storage.close()
         self.llm.close()
+        self.uploads.close()
         if self.opening.parts is not None:
             self.opening.parts.close()
         else:

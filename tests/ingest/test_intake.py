@@ -115,6 +115,7 @@ class TestIdentity:
         [
             (RawArticle(TEXT, url="mailto:a@b.c", external_id="7", source="A: B", path="p"), "id:A%3A B:7"),
             (RawArticle(TEXT, external_id="7", path="p"), "id::7"),
+            (RawArticle(TEXT, path="in/a.txt", source="A: B"), "upload:A%3A B:in/a.txt"),
             (
                 RawArticle(TEXT, url="mailto:a@b.c", external_id=" ", path="/in/a.jsonl#2"),
                 "path:/in/a.jsonl#2",

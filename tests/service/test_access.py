@@ -51,6 +51,7 @@ ROUTES = [
     ("GET", "/v1/articles", None, "read"),
     ("GET", "/v1/articles/a", None, "read"),
     ("POST", "/v1/articles", {"text": "A sentence of an article."}, "write"),
+    ("POST", "/v1/articles/files", None, "write"),
     ("DELETE", "/v1/articles/a", None, "write"),
     ("GET", "/v1/index", None, "read"),
     ("GET", "/v1/index/builds/b", None, "read"),

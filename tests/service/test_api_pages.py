@@ -15,7 +15,7 @@ TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg":
 
 @pytest.fixture(scope="module")
 def client(parts):
-    return TestClient(build_app(parts))
+    return TestClient(build_app(parts), base_url="http://localhost")
 
 
 @pytest.mark.parametrize("address", PAGES)
