@@ -14,7 +14,7 @@ from index.builder import Builder
 from index.catalog import Catalog
 from index.cutting import chunking_record
 from index.embedding import Embedder, EmbedderSettings, LazyEmbedder, engine_difference, load_embedder
-from index.errors import IndexingError
+from index.errors import IndexingError, NoGeneration
 from index.manifest import Manifest, read_manifest
 from index.model_files import check_model
 from index.reports import BuildReport, difference
@@ -88,6 +88,14 @@ class Parts:
         self.live.close()
         self.conversations.close()
         self.library.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What answers and changes nothing; it lasts as long as the process."""
+
+    live: LiveIndex
+    assistant: Assistant
 
 
 def has_library(data: Path) -> bool:
@@ -283,11 +291,10 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
     library = open_library(settings.data)
     catalog = open_catalog(settings.data)
     wanted, made_with = embedder_settings(settings), engine_of_index(catalog)
-    embedder = BatchingEmbedder(load_embedder(wanted, made_with))
-    embedder.encode(_FIRST_TEXTS)
-    # What is left of a request's time is for the answer without the LLM.
-    llm_seconds = min(settings.llm_timeout_seconds, LLM_SHARE * settings.request_timeout_seconds)
-    live, assistant = open_assistant(settings, catalog, embedder, library.removed, llm_seconds=llm_seconds)
+    embedder = _embedder_for_many(wanted, made_with)
+    live, assistant = open_assistant(
+        settings, catalog, embedder, library.removed, llm_seconds=_llm_seconds_of_request(settings)
+    )
     return Parts(
         settings=settings,
         embedding=Embedding(embedder.engine, wanted.reason_for(embedder.engine, made_with)),
@@ -298,3 +305,31 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
         builds=BuildJobs(open_records(settings.data), launch or InProcess(settings), live.refresh),
         conversations=open_conversations(settings.data),
     )
+
+
+def open_reading(settings: Settings) -> Reading:
+    """Open what questions are answered from, for many threads; loads the embedding model.
+
+    Articles that are removed while it is open are found no more, as in a server.
+
+    Raises:
+        NoGeneration: There is no index yet.
+        IndexingError, IngestError: A part cannot be opened; the message says which and what to do.
+    """
+    catalog = open_catalog(settings.data)
+    if catalog.current() is None and not catalog.names():
+        raise NoGeneration(f"there is no index in {settings.data} yet; run 'byline add PATH' and 'byline build'")
+    removed = open_library(settings.data).removed if has_library(settings.data) else frozenset[ArticleId]
+    embedder = _embedder_for_many(embedder_settings(settings), engine_of_index(catalog))
+    return Reading(*open_assistant(settings, catalog, embedder, removed, llm_seconds=_llm_seconds_of_request(settings)))
+
+
+def _embedder_for_many(wanted: EmbedderSettings, made_with: Engine | None) -> BatchingEmbedder:
+    embedder = BatchingEmbedder(load_embedder(wanted, made_with))
+    embedder.encode(_FIRST_TEXTS)
+    return embedder
+
+
+def _llm_seconds_of_request(settings: Settings) -> float:
+    """Give an LLM's time: what is left of a request's is for the answer without it."""
+    return min(settings.llm_timeout_seconds, LLM_SHARE * settings.request_timeout_seconds)

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from service import backup_commands, index_commands, key_commands
+from service import backup_commands, index_commands, key_commands, mcp_commands
 from service.answering.answer import AnswererName
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
@@ -69,6 +69,7 @@ app.add_typer(articles_app, name="articles")
 backup_commands.register(app)
 index_commands.register(app)
 key_commands.register(app)
+mcp_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
@@ -99,7 +100,7 @@ def _root(context: typer.Context, data: DataOption = None) -> None:
     from service.logs import configure_logging
 
     # A server says what it does; a command prints its result.
-    configure_logging(logging.INFO if context.invoked_subcommand == "serve" else logging.ERROR)
+    configure_logging(logging.INFO if context.invoked_subcommand in ("serve", "mcp") else logging.ERROR)
     context.obj = data
 
 

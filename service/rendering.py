@@ -26,7 +26,12 @@ def render_reply(reply: Reply) -> str:
     elif answer.nearest:
         lines.extend(["", "Nearest passages:"])
         lines.extend(_all_nearest(answer.nearest))
-    return "\n".join(lines).translate(_CONTROLS) + "\n"
+    return printed("\n".join(lines)) + "\n"
+
+
+def printed(text: str) -> str:
+    """Take out control characters, of which text from articles must send none to a terminal."""
+    return text.translate(_CONTROLS)
 
 
 def _all_nearest(nearest: Iterable[Citation]) -> Iterator[str]:

@@ -109,10 +109,14 @@ class ResponseModel(BaseModel):
 class FiltersIn(RequestModel):
     """Which articles may be used. One without a known date is left out as soon as a date is asked for."""
 
-    published_from: Day | None = None
-    published_to: Day | None = None
-    sources: list[Name] | None = Field(default=None, min_length=1, max_length=100)
-    article_ids: list[Name] | None = Field(default=None, min_length=1, max_length=1000)
+    published_from: Day | None = Field(default=None, description="Only articles of this day or later.")
+    published_to: Day | None = Field(default=None, description="Only articles of this day or earlier.")
+    sources: list[Name] | None = Field(
+        default=None, min_length=1, max_length=100, description="Only articles of these sources, by their exact names."
+    )
+    article_ids: list[Name] | None = Field(
+        default=None, min_length=1, max_length=1000, description="Only these articles."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

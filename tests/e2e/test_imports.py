@@ -22,8 +22,8 @@ OF_COMMANDS = {"faiss", "fastapi", "numpy", "pydantic", "sqlalchemy", "starlette
 """What the work of commands needs, and help does not."""
 
 OF_FEW = {"charset_normalizer", "htmldate", "httpx", "httpx2", "ir_measures", "jinja2", "lxml", "markdown_it"}
-OF_FEW |= {"matplotlib", "openai", "tiktoken", "trafilatura", "eval"}
-"""What some kinds of files, an LLM or the evaluation need."""
+OF_FEW |= {"matplotlib", "mcp", "openai", "tiktoken", "trafilatura", "eval"}
+"""What some kinds of files, an LLM, an assistant or the evaluation need."""
 
 OF_MODELS = {"scipy", "sentence_transformers", "sklearn", "torch", "transformers"}
 """What no search and no answer needs, beside the model's own runtime."""
