@@ -256,7 +256,7 @@ def test_a_form_may_come_in_any_pieces(empty_parts):
 
         transport = httpx.ASGITransport(build_app(empty_parts))
         headers = {"content-type": "multipart/form-data; boundary=XX"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
             return (await client.post(FILES, content=pieces(), headers=headers)).json()["results"]
 
     reports = [asyncio.run(ask(size)) for size in (len(body), 1000, 7, 1)]
