@@ -129,6 +129,15 @@ class Settings(BaseSettings):
     trusted_proxies: Names = Field(
         default=[], description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed."
     )
+    public_url: str | None = Field(
+        default=None,
+        description="By which clients reach the server, such as https://news.example.org/byline; none: what the "
+        "request came to.",
+    )
+    openai_source_events: bool = Field(
+        default=False,
+        description="Streams of /v1/chat/completions tell citations as Open WebUI's events, with quotes.",
+    )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
     exact_chunks: int = Field(
         default=200_000,
@@ -161,19 +170,13 @@ class Settings(BaseSettings):
     @field_validator("llm_base_url")
     @classmethod
     def _check_base_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("is not a web address") from error
-        if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-            raise ValueError("is not a web address with http or https, such as http://127.0.0.1:11434/v1")
-        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            # The address is printed and kept with runs; a key is not.
-            raise ValueError("holds more than host, port and path; a key goes into llm_api_key")
-        return url
+        # The address is printed and kept with runs; a key is not.
+        return _web_address(url, "http://127.0.0.1:11434/v1", "; a key goes into llm_api_key")
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str | None) -> str | None:
+        return _web_address(url, "https://news.example.org/byline", "")
 
     @field_validator("cors_origins")
     @classmethod
@@ -238,6 +241,21 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say the order: command line, environment, `byline.toml`; no dotenv and no secret files."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _web_address(url: str | None, example: str, remedy: str) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("is not a web address") from error
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise ValueError(f"is not a web address with http or https, such as {example}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError(f"holds more than host, port and path{remedy}")
+    return url
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -11,9 +11,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api import articles, chat, index, operations, pages, search
+from service.api import articles, chat, index, openai, operations, pages, search
 from service.api.access import AccessGate
 from service.api.errors import Problem, install_handlers
+from service.api.openai_errors import OpenAiError
 from service.api.opening import Opening
 from service.api.requests import RequestGate
 from service.api.state import ApiState
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
+    openai.router,
     search.router,
     articles.router,
     index.router,
@@ -46,9 +48,10 @@ class BylineApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(problem.pop("$defs", {}))
-            schemas["Problem"] = problem
+            for model in (Problem, OpenAiError):
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
         return super().openapi()
 
 

@@ -16,7 +16,7 @@ OPENAI_PATHS = ("/v1/chat/completions", "/v1/models")
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 """What clients look for; all other codes are the names of our problems."""
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES = {429: "rate_limit_error"}
 
 
 class OpenAiErrorBody(BaseModel):

@@ -19,6 +19,7 @@ from service.conversations import TITLE_CHARS, Rating, Role
 
 MAX_MESSAGE_CHARS = 4000
 MAX_HISTORY = 50
+MAX_TURN_CHARS = 20_000
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -137,7 +138,7 @@ class TurnIn(RequestModel):
     """An earlier message, of a client that keeps its own conversation."""
 
     role: Role
-    content: str = Field(max_length=20_000)
+    content: str = Field(max_length=MAX_TURN_CHARS)
 
 
 class ChatRequest(RequestModel):

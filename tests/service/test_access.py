@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from service import keys
 from service.api.app import build_app
+from service.api.openai_errors import speaks_openai
 from service.api.server import PublicHostRefused, require_access_control
 from service.keys import KeyStore
 from service.settings import Settings
@@ -42,6 +43,9 @@ def service(tmp_path, assembled, parts, monkeypatch):
 # Every route that needs a scope: method, address, body, scope.
 ROUTES = [
     ("POST", "/v1/chat", QUESTION, "read"),
+    ("POST", "/v1/chat/completions", {"model": "byline", "messages": [{"role": "user", "content": "?"}]}, "read"),
+    ("GET", "/v1/models", None, "read"),
+    ("GET", "/v1/models/byline", None, "read"),
     ("POST", "/v1/search", {"query": "bridge"}, "read"),
     ("GET", "/v1/conversations", None, "read"),
     ("GET", "/v1/conversations/conv_1", None, "read"),
@@ -93,7 +97,8 @@ def test_where_there_are_keys_nobody_gets_in_without_one(service):
             refused = client.request(method, path, json=body, headers=headers)
             assert refused.status_code == 401, (method, path, headers)
             assert refused.headers["WWW-Authenticate"] == "Bearer"
-            assert refused.headers["Content-Type"] == "application/problem+json"
+            kind = "application/json" if speaks_openai(path) else "application/problem+json"
+            assert refused.headers["Content-Type"] == kind
             assert token not in refused.text
     assert client.get("/v1/index", headers={"Authorization": f"bearer  {token}"}).status_code == 200
     for path in ("/livez", "/version", "/openapi.json"):

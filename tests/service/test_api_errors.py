@@ -14,6 +14,7 @@ from index.errors import NoGeneration
 from index.runtimes import Engine
 from service.api.app import build_app
 from service.api.errors import MAX_PROBLEM_BYTES, Overloaded, problem_of, problem_response
+from service.api.openai_errors import speaks_openai
 from service.api.state import QUESTION_THREADS
 from service.api.workers import Workers
 from service.assembly import Embedding
@@ -432,16 +433,24 @@ def test_without_an_index_questions_wait(empty_parts):
 
 def test_the_openapi_document_describes_what_is_sent(client):
     document = client.get("/openapi.json").json()
-    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    of_openai = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAiError"}}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    assert response["content"] == {"application/problem+json": problem}, (path, method)
+            errors = {
+                status: response.get("content")
+                for status, response in operation["responses"].items()
+                if status != "200"
+            }
+            if speaks_openai(path):
+                assert errors == {"default": of_openai}, (path, method)
+                continue
+            for status, content in errors.items():
+                assert int(status) < 400 or content == problem, (path, method)
             if method in ("post", "put"):
                 assert "requestBody" in operation
                 assert {"400", "413", "415", "422"} <= set(operation["responses"])
     names = set(document["components"]["schemas"])
-    assert {"Problem", "ProblemError", "ReplyOut"} <= names
+    assert {"Problem", "ProblemError", "ReplyOut", "OpenAiError", "OpenAiErrorBody", "CompletionOut"} <= names
     assert "HTTPValidationError" not in names
     assert "swagger-ui" in client.get("/docs").text
