@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from service.answering.reply import Reply, Timings
 from service.api.app import build_app
 from service.api.article_urls import base_url_of
 from service.api.openai_replies import Cited, completion_of
+from service.assistant import Found
 from service.conversations import ConversationsUnavailable
 from service.keys import KEYS_FILE, KeyStore
 from service.settings import Settings, SettingsError, load_settings
@@ -526,6 +528,29 @@ def test_a_fault_of_ours_is_a_server_error_that_says_nothing(parts):
     error = refused(post(broken, MARK), 500, param=None, code="internal")
     assert error["type"] == "server_error"
     assert "secret" not in error["message"]
+
+
+class Breaking:
+    """An assistant whose LLM says nothing and breaks."""
+
+    def answerer(self, _wanted=None):
+        return "llm"
+
+    def find(self, message, **_):
+        return Found(message, None, SimpleNamespace(name="000001"), 1.0)
+
+    def answer(self, *_args, **_):
+        raise KeyError("inner secret")
+
+
+def test_a_fault_within_a_stream_ends_it_without_a_word_of_it(parts):
+    response = post(opened(replace(parts, assistant=Breaking())), stream=True)
+    assert response.status_code == 200
+    first, last, rest = response.text.split("\n\n")
+    assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert (error["type"], error["param"], error["code"], rest) == ("server_error", None, "internal", "")
+    assert "secret" not in response.text
 
 
 def test_keys_and_shares_are_told_in_openais_form(tmp_path, assembled):
