@@ -109,7 +109,7 @@ class BylineIn(RequestModel):
 class CompletionRequest(RequestModel):
     """A conversation whose last message by the user is the question; nothing of it is stored."""
 
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Annotated[str, Field(min_length=1, max_length=200, examples=["byline"])]
     messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
     stream: bool | None = None
     stream_options: StreamOptionsIn | None = None
