@@ -1,6 +1,7 @@
 """A server with OpenAI's chat API that says what a script says, well or badly: real HTTP, no model."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -234,3 +235,29 @@ def answers(write: Callable[[Request], str], server: LlmServer) -> Reply:
         (streams(text) if server.requests[-1].body.get("stream") else says(text))(handler)
 
     return reply
+
+
+class Talker:
+    """An LLM that says one true sentence, of the passage with some words, and goes on until it is left alone."""
+
+    def __init__(self, server, sentence, words):
+        self._server = server
+        self._sentence = sentence
+        self._words = words
+        self.left = threading.Event()
+
+    def __call__(self, handler):
+        handler.close_connection = True
+        handler.wfile.write(STREAM_HEAD)
+        passages = re.findall(r"PASSAGE (\d+)\]\n(.*?)\n\[\w+ END\]", self._server.requests[-1].user, re.DOTALL)
+        number = next(number for number, text in passages if self._words in text)
+        try:
+            self._say(handler, f"{self._sentence} [{number}] And ")
+            while not handler.stopping.wait(0.02):
+                self._say(handler, "la ")
+        except ConnectionError:
+            self.left.set()
+
+    def _say(self, handler, text):
+        handler.wfile.write(f"data: {json.dumps(chunk(text))}\n\n".encode())
+        handler.wfile.flush()

@@ -62,7 +62,7 @@ function item({ id, title, updated_at: updated }) {
 
 function rename() {
   const { id, title } = openConversation();
-  const input = h("input", { id: "new-title", type: "text", required: true, maxlength: "200", value: title });
+  const input = h("input", { id: "new-title", type: "text", required: true, maxlength: "80", value: title });
   dialog("Rename conversation", [h("label", { for: "new-title" }, "Title"), input], "Rename", "primary", async () => {
     const response = await request(`v1/conversations/${encodeURIComponent(id)}`, { method: "PATCH", json: { title: input.value.trim() } });
     const head = await response.json();

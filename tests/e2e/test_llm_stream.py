@@ -1,18 +1,17 @@
 """A real server whose LLM talks slowly: sentences come as they are checked, and whoever leaves is not talked to."""
 
 import json
-import re
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import llm_server
 import pytest
-from llm_server import STREAM_HEAD, chunk, streams
+from llm_server import Talker, streams
 from processes import serving
 
 QUESTION = {"message": "When does the new Quillon Bridge open to traffic?", "history": [], "stream": True}
+TRUE = "The new Quillon Bridge will cost $289 million."
 WORDS = "new Quillon Bridge will cost $289 million and open to traffic in June 2028"
 
 
@@ -30,36 +29,12 @@ def client(sample_data, llm):
         yield client
 
 
-class Talker:
-    """An LLM that says one true sentence and then goes on until it is stopped or left alone."""
-
-    def __init__(self, server):
-        self._server = server
-        self.left = threading.Event()
-
-    def __call__(self, handler):
-        handler.close_connection = True
-        handler.wfile.write(STREAM_HEAD)
-        passages = re.findall(r"PASSAGE (\d+)\]\n(.*?)\n\[\w+ END\]", self._server.requests[-1].user, re.DOTALL)
-        number = next(number for number, text in passages if WORDS in text)
-        try:
-            self._say(handler, f"The new Quillon Bridge will cost $289 million. [{number}] And ")
-            while not handler.stopping.wait(0.02):
-                self._say(handler, "la ")
-        except ConnectionError:
-            self.left.set()
-
-    def _say(self, handler, text):
-        handler.wfile.write(f"data: {json.dumps(chunk(text))}\n\n".encode())
-        handler.wfile.flush()
-
-
 def read_until(lines, name):
     return next(line for line in lines if line == f"event: {name}")
 
 
 def test_a_sentence_comes_before_the_reply_ends_and_leaving_ends_the_request(client, llm):
-    talker = Talker(llm)
+    talker = Talker(llm, TRUE, WORDS)
     llm.replies(talker)
     with client.stream("POST", "/v1/chat", json=QUESTION) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -71,7 +46,7 @@ def test_a_sentence_comes_before_the_reply_ends_and_leaving_ends_the_request(cli
 
 
 def test_leaving_a_whole_reply_ends_its_request(client, llm):
-    talker = Talker(llm)
+    talker = Talker(llm, TRUE, WORDS)
     llm.replies(talker)
     with pytest.raises(httpx.ReadTimeout):
         client.post("/v1/chat", json=QUESTION | {"stream": False}, timeout=1)
@@ -81,7 +56,7 @@ def test_leaving_a_whole_reply_ends_its_request(client, llm):
 
 
 def test_a_server_that_stops_ends_its_streams_with_one_event(client, llm):
-    talker = Talker(llm)
+    talker = Talker(llm, TRUE, WORDS)
     llm.replies(talker)
 
     def all_events():

@@ -1,43 +1,10 @@
 """The page of a run in a real browser: it keeps its own content policy, fits a phone, and works by keyboard and on paper."""
 
-import os
-import shutil
-
 import pytest
+from browsing import SIDEWAYS
 from report_runs import answer_run, retrieval_run
 
 from eval.report import write_report
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-SIDEWAYS = "document.scrollingElement.scrollWidth - innerWidth"
-
-
-def find_chromium():
-    named = os.environ.get("BYLINE_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = find_chromium()
-    if chromium is None:
-        message = "there is no Chromium: install it, or name it in BYLINE_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
