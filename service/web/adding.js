@@ -39,7 +39,7 @@ async function send(files) {
   try {
     for (const batch of batches(files)) {
       results.push(...(await sendBatch(batch)));
-      card.progress(results.length);
+      card.progress(batch.length);
     }
   } catch (error) {
     if (error.status === 403) allow(false);
@@ -91,8 +91,8 @@ class Report {
     this.element = h("div", { class: "card" }, h("div", { class: "card-head" }, this.title, closeCard(() => this.element)), this.bar);
   }
 
-  progress(done) {
-    this.bar.value = done;
+  progress(files) {
+    this.bar.value += files;
   }
 
   fail(text) {
@@ -111,7 +111,7 @@ class Report {
     const others = results.filter(({ outcome }) => outcome !== "refused");
     if (refused.length) this.element.append(h("ul", { class: "outcomes refused" }, refused.map(outcomeLine)));
     if (others.length) {
-      this.element.append(h("details", {}, h("summary", {}, count(others.length, "file taken in", "files taken in")),
+      this.element.append(h("details", {}, h("summary", {}, count(others.length, "article taken in", "articles taken in")),
         h("ul", { class: "outcomes" }, others.map(outcomeLine))));
     }
   }

@@ -8,6 +8,8 @@ import { Turn, problemText } from "./turn.js";
 const ID = /^#(conv_[\w-]+)$/;
 
 let conversation = null; // its head; null while a new one has not begun
+let shown = null; // its id, also while it is fetched and where that failed
+let opening = Promise.resolve();
 let running = null; // AbortController of the answer that is awaited
 let chosen = () => ({});
 let onChange = () => {};
@@ -28,13 +30,16 @@ export function startChat({ choices, changed }) {
   addEventListener("hashchange", () => openFromAddress());
 }
 
-/** Open the conversation that the address names, or a new one. */
-export async function openFromAddress() {
-  const id = ID.exec(location.hash)?.[1] ?? null;
-  if (id === (conversation?.id ?? null) && (id || !turns().firstChild)) return;
-  leave();
-  if (id) await load(id);
-  else settle(null);
+/** Open the conversation that the address names, or a new one, unless it is the one that is shown. */
+export function openFromAddress() {
+  opening = opening.then(async () => {
+    const id = ID.exec(location.hash)?.[1] ?? null;
+    if (id === shown) return;
+    leave();
+    if (id) await load(id);
+    else settle(null);
+  });
+  return opening;
 }
 
 /** Begin a new conversation. */
@@ -52,13 +57,14 @@ export function conversationChanged(head) {
 function leave() {
   running?.abort();
   running = null;
+  busy(false);
   closeReader();
   turns().replaceChildren();
-  conversation = null;
+  [conversation, shown] = [null, null];
 }
 
 function settle(head) {
-  conversation = head;
+  [conversation, shown] = [head, head?.id ?? null];
   const hash = head ? `#${head.id}` : "";
   if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname + location.search);
   byId("title").textContent = head?.title || "New conversation";
@@ -69,6 +75,7 @@ function settle(head) {
 }
 
 async function load(id) {
+  shown = id;
   byId("welcome").hidden = true;
   turns().replaceChildren(h("p", { class: "remark" }, "Opening the conversation …"));
   try {
@@ -80,11 +87,12 @@ async function load(id) {
       page = await getJson(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`);
       messages.push(...page.messages);
     }
-    if (ID.exec(location.hash)?.[1] !== id) return;
+    if (shown !== id) return;
     turns().replaceChildren(...exchanges(messages));
     settle({ id: head.id, title: head.title });
     turns().lastElementChild?.scrollIntoView({ block: "start" });
   } catch (error) {
+    if (shown !== id) return;
     turns().replaceChildren(h("p", { class: "problem", role: "alert" }, error.status === 404
       ? "There is no such conversation (any more)." : problemText(error)));
   }
@@ -106,9 +114,10 @@ function exchanges(messages) {
 
 /** Ask a question in the open conversation. */
 export async function ask(message) {
+  await openFromAddress(); // it may not be there yet
   if (running) return;
+  if (!conversation) turns().querySelector(":scope > .problem")?.remove();
   const turn = new Turn(message);
-  for (const problem of turns().querySelectorAll(":scope > .problem")) problem.remove();
   turn.element.classList.add("fresh");
   turns().querySelector(".fresh")?.classList.remove("fresh");
   turns().append(turn.element);
