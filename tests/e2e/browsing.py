@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -82,3 +82,15 @@ def axe_faults(page):
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+def ask(page, question):
+    """Ask by the keyboard; gives the exchange once its answer is whole."""
+    turns = page.locator(".turn")
+    before = turns.count()
+    page.locator("#message").fill(question)
+    page.keyboard.press("Enter")
+    turn = turns.nth(before)
+    expect(turn.locator(".reply-foot")).to_be_visible()
+    expect(page.locator("#send")).to_be_visible()
+    return turn

@@ -1,11 +1,10 @@
 """The chat page in a real browser, against a real server: asking, checking every sentence, and going on from there."""
 
-import json
 import re
 
 import llm_server
 import pytest
-from browsing import SIDEWAYS, axe_faults
+from browsing import SIDEWAYS, ask, axe_faults
 from llm_server import Talker
 from playwright.sync_api import expect
 from processes import serving
@@ -15,22 +14,9 @@ pytestmark = [pytest.mark.model, pytest.mark.server]
 HOSES = "What does the Merrin Coast order prohibit?"
 LEAK = "How many customers were affected by the Kaldrail data leak?"
 NOT_THERE = "What is the boiling point of tungsten in kelvin?"
-PROBLEM = "application/problem+json"
 # Written so that it is true only if the mark is what a reader sees.
 IN_VIEW = """mark => { const [a, b] = [mark, mark.closest(".reader-body")].map(one => one.getBoundingClientRect());
   return a.top >= b.top && a.top < b.bottom && b.top < innerHeight; }"""
-
-
-def ask(page, question):
-    """Ask by the keyboard; gives the exchange once its answer is whole."""
-    turns = page.locator(".turn")
-    before = turns.count()
-    page.locator("#message").fill(question)
-    page.keyboard.press("Enter")
-    turn = turns.nth(before)
-    expect(turn.locator(".reply-foot")).to_be_visible()
-    expect(page.locator("#send")).to_be_visible()
-    return turn
 
 
 def stored(server, page):
@@ -290,92 +276,6 @@ def test_the_theme_is_the_readers_choice_and_stays(server, visit):
     assert page.evaluate(background) == light
 
 
-def problem(status, detail, name="x", **headers):
-    body = {"type": f"urn:byline:problem:{name}", "title": "T", "status": status, "detail": detail, "errors": []}
-    return {"status": status, "content_type": PROBLEM, "body": json.dumps(body), "headers": headers}
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (problem(429, "at most 5 a minute", **{"retry-after": "1"}), "Too many requests at once: at most 5 a minute"),
-        (problem(503, "the line is full", **{"retry-after": "1"}), "the line is full"),
-        (problem(403, "the key may only read"), "Your key may not do this: the key may only read"),
-        (problem(422, "1 value is not allowed"), "1 value is not allowed"),
-        ({"status": 502, "body": "<html>"}, "The server answered with status 502."),
-        (None, "The server cannot be reached."),
-        ({"content_type": "text/event-stream", "body": 'event: start\ndata: {"id": "m"}\n\n'}, "broke off"),
-    ],
-)
-def test_what_goes_wrong_is_said_and_tried_again(server, visit, answer, said):
-    failures = [answer]
-
-    def chat(route):
-        if not failures:
-            route.continue_()
-        elif failure := failures.pop():
-            route.fulfill(**failure)
-        else:
-            route.abort()
-
-    page = visit(server, routes=[("/v1/chat", chat)])
-    page.locator("#message").fill(HOSES)
-    page.keyboard.press("Enter")
-    expect(page.locator(".turn .problem")).to_contain_text(said)
-    again = page.locator(".turn .retry button")
-    if answer and "retry-after" in answer.get("headers", {}):
-        expect(again).to_be_disabled()
-    again.click()
-    expect(page.locator(".turn .answer .mark").first).to_be_visible()
-    expect(page.locator(".turn")).to_have_count(1)
-
-
-def test_a_server_that_starts_is_waited_for(server, visit):
-    starting = [problem(503, "starting: the index is being opened", "not-ready", **{"retry-after": "1"})] * 2
-    page = visit(
-        server, routes=[("/readyz", lambda route: route.fulfill(**starting.pop()) if starting else route.continue_())]
-    )
-    expect(page.locator("#notice")).to_contain_text("Byline is starting")
-    expect(page.locator("#notice")).to_be_hidden()
-    expect(page.locator("#index-line")).to_contain_text("articles")
-
-
-def test_a_key_is_asked_for_kept_and_forgotten(server, visit):
-    def guarded(route):
-        given = route.request.headers.get("authorization")
-        if given == "Bearer right-key":
-            route.continue_()
-        else:
-            route.fulfill(**problem(401, "no such key"))
-
-    page = visit(server, routes=[("/v1/**", guarded)])
-    field = page.get_by_label("Key", exact=True)
-    expect(field).to_be_focused()
-    assert axe_faults(page) == []
-    field.fill("wrong-key")
-    page.keyboard.press("Enter")
-    expect(page.locator("#key-why")).to_contain_text("not accepted")
-    field.fill("right-key")
-    page.keyboard.press("Enter")
-    expect(page.locator("#index-line")).to_contain_text("articles")
-    ask(page, HOSES)
-    assert page.evaluate("[Object.values(sessionStorage), Object.keys(localStorage)]") == [["right-key"], []]
-    page.reload()
-    expect(page.locator(".turn .answer .mark").first).to_be_visible()
-    page.locator("#forget-key").click()
-    assert page.evaluate("Object.values(sessionStorage)") == []
-    page.locator("#message").fill(HOSES)
-    page.keyboard.press("Enter")
-    field.press("Escape")
-    expect(page.locator(".turn").last.locator(".problem")).to_contain_text("answers only those who have an API key")
-    page.locator(".turn").last.locator(".retry button").click()
-    field.fill("right-key")
-    page.get_by_label("Keep on this device").check()
-    page.get_by_role("button", name="Use this key").click()
-    expect(page.locator(".turn").last.locator(".answer .mark").first).to_be_visible()
-    assert page.evaluate("[Object.values(localStorage), Object.keys(sessionStorage)]") == [["right-key"], []]
-
-
 def test_offsets_are_code_points(server, visit):
     page = visit(server)
     texts = ["", "plain words", "🛶🛶 𝔑orwick, the ferry", "e\u0301 👩\u200d🚀 end 🛶", "a🛶"]
@@ -418,3 +318,16 @@ def test_sentences_come_one_by_one_and_stopping_keeps_what_came(talking, visit):
     llm.replies(llm_server.streams("NO ANSWER"))
     page.locator(".retry button").click()
     expect(page.locator(".turn .verdict.abstained strong")).to_have_text("Not stated in the articles")
+
+
+def test_who_answers_is_a_choice_where_there_is_an_llm(server, talking, visit):
+    page = visit(server)
+    page.locator("#filters-button").click()
+    expect(page.locator("#from")).to_be_visible()
+    expect(page.locator("#answerer")).to_be_hidden()
+    page = visit(talking[0])
+    page.locator("#filters-button").click()
+    page.locator("#answerer").select_option("extractive")
+    with page.expect_request("**/v1/chat") as asked:
+        ask(page, HOSES)
+    assert asked.value.post_data_json["answerer"] == "extractive"
