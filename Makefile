@@ -41,7 +41,7 @@ test-faults: $(READY)
 	@$(BIN)/python -m pytest -q --thorough tests/faults tests/index/test_resuming.py tests/ingest/test_library_damage.py \
 	  tests/service/test_backup.py tests/e2e/test_rebuilding.py
 
-# All poisoned articles beside all sample articles, with the table of docs/operations.md; 'make test' tries a quarter.
+# All poisoned articles beside all sample articles, with the table of docs/poisoned-articles.md; 'make test' tries a quarter.
 test-injection: $(READY)
 	@$(BIN)/python -m pytest -q --thorough tests/injection
 

@@ -178,6 +178,13 @@ def test_a_stream_comes_sentence_by_sentence_and_leaving_it_reaches_the_llm(behi
     assert talker.left.wait(10)
 
 
+def test_uploads_have_a_limit_of_their_own(client):
+    files = [("files", (f"{number}.txt", b"\xff\x00" * 4_000_000)) for number in range(2)]
+    taken = client.post("/v1/articles/files", files=files)
+    assert taken.status_code == 200
+    assert [line["outcome"] for line in taken.json()["results"]] == ["refused", "refused"]
+
+
 def test_large_articles_pass_and_too_large_ones_are_refused_as_problems(client):
     words = "The ferry to Orlo runs at seven. "
     taken = client.post("/v1/articles", json={"text": words * 50_000, "external_id": "large"})
