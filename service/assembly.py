@@ -34,6 +34,7 @@ from service.conversation_file import CONVERSATIONS_FILE
 from service.conversations import ConversationStore
 from service.erasure import erase_removed
 from service.jobs import JobRecords
+from service.kept_replies import KeptReplies
 from service.live_index import LiveIndex
 from service.llm import StreamingChatModel
 from service.settings import Settings
@@ -81,11 +82,13 @@ class Parts:
     assistant: Assistant
     builds: BuildJobs
     conversations: ConversationStore
+    replies: KeptReplies
 
     def close(self) -> None:
         """Cancel a running build, stop watching, and close the databases."""
         self.builds.close()
         self.live.close()
+        self.replies.close()
         self.conversations.close()
         self.library.close()
 
@@ -304,6 +307,7 @@ def assemble(settings: Settings, *, launch: Launch | None = None) -> Parts:
         assistant=assistant,
         builds=BuildJobs(open_records(settings.data), launch or InProcess(settings), live.refresh),
         conversations=open_conversations(settings.data),
+        replies=KeptReplies.open(settings.data),
     )
 
 

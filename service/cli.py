@@ -317,10 +317,13 @@ def remove_article(context: typer.Context, article_id: str, data: DataOption = N
     from service.assembly import open_conversations
     from service.console import note, say
     from service.erasure import remove_article
+    from service.kept_replies import KeptReplies
 
     settings = settings_of(context, data)
     library, conversations = existing_library(settings), open_conversations(settings.data)
-    removed = remove_article(library, conversations, ArticleId(article_id))
+    replies = KeptReplies.open(settings.data)
+    removed = remove_article(library, conversations, replies, ArticleId(article_id))
+    replies.close()
     conversations.close()
     library.close()
     if not removed:

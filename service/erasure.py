@@ -8,19 +8,24 @@ from ingest.article import ArticleId
 from ingest.library import ArticleLibrary, LibraryUnavailable
 from service.conversation_file import CONVERSATIONS_FILE
 from service.conversations import ConversationStore, ConversationsUnavailable
+from service.kept_replies import KeptReplies, KeptRepliesUnavailable
 
 
-def remove_article(library: ArticleLibrary, conversations: ConversationStore, article: ArticleId) -> bool:
+def remove_article(
+    library: ArticleLibrary, conversations: ConversationStore, replies: KeptReplies, article: ArticleId
+) -> bool:
     """Remove an article and take its words out of stored answers; tells whether it was in the library.
 
     Where it was removed before, the answers are looked through again: the first time may have been cut short.
 
     Raises:
-        ConversationsUnavailable: The article is removed and its words may be left in conversations: do it again.
+        ConversationsUnavailable, KeptRepliesUnavailable: The article is removed, and its words may be left in
+            conversations or kept replies: do it again.
     """
     there = library.remove(article)
     if there or article in library.removed():
         conversations.forget([article])
+        replies.forget([article])
     return there
 
 
@@ -44,6 +49,12 @@ def erase_removed(library: ArticleLibrary, data: Path) -> list[str]:
                 conversations.forget(removed)
             finally:
                 conversations.close()
-    except (LibraryUnavailable, ConversationsUnavailable) as error:
+        if removed and KeptReplies.exist(data):
+            replies = KeptReplies.open(data)
+            try:
+                replies.forget(removed)
+            finally:
+                replies.close()
+    except (LibraryUnavailable, ConversationsUnavailable, KeptRepliesUnavailable) as error:
         problems.append(str(error))
     return problems

@@ -6,6 +6,7 @@ import codecs
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -18,8 +19,8 @@ from ingest.library import ListFilter, Outcome, Stored
 from ingest.readers import RawArticle, read_bytes
 from service.api.access import READ, REFUSALS, WRITE
 from service.api.asking import Gone
-from service.api.bodies import StrictRoute
 from service.api.errors import InvalidValue, NotFound, Overloaded, ShuttingDown, responses
+from service.api.keyed import KEY_PARAMETER, KeyedRoute, once
 from service.api.multipart import MAX_FILES, Form, read_form
 from service.api.schemas import (
     ArticleHeadOut,
@@ -41,9 +42,9 @@ MAX_UPLOADS = 8
 
 FILES_PATH = "/v1/articles/files"
 
-router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=KeyedRoute, responses=REFUSALS)
 
-_POST_RESPONSES = responses(400, 408, 413, 415, 422, 503) | {
+_POST_RESPONSES = responses(400, 408, 409, 413, 415, 422, 503) | {
     200: {"model": StoredArticleOut, "description": "The article was there already, or was replaced."}
 }
 
@@ -63,7 +64,14 @@ _FILES_SCHEMA = {
 }
 
 
-@router.post("", status_code=201, response_model=StoredArticleOut, responses=_POST_RESPONSES, dependencies=[WRITE])
+@router.post(
+    "",
+    status_code=201,
+    response_model=StoredArticleOut,
+    responses=_POST_RESPONSES,
+    dependencies=[WRITE],
+    openapi_extra=KEY_PARAMETER,
+)
 async def add_article(body: ArticleRequest, state: State) -> Response:
     """Take an article in; it is on disk when this answers, and found once an index was built."""
     # Reading HTML and cleaning take the processor, storing waits for the disk.
@@ -80,10 +88,12 @@ async def add_article(body: ArticleRequest, state: State) -> Response:
 @router.post(
     "/files",
     dependencies=[WRITE],
-    responses=responses(400, 408, 413, 415, 422, 503),
-    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILES_SCHEMA}}}},
+    response_model=FileReportsOut,
+    responses=responses(400, 408, 409, 413, 415, 422, 503),
+    openapi_extra=KEY_PARAMETER
+    | {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILES_SCHEMA}}}},
 )
-async def add_files(request: Request, state: State) -> FileReportsOut:
+async def add_files(request: Request, state: State) -> Response:
     """Take in all articles of the files of a form; those that are reported on are on disk when this answers.
 
     Files are what `byline add` reads: .txt, .md, .html, .jsonl. One that cannot be read is refused alone.
@@ -92,20 +102,27 @@ async def add_files(request: Request, state: State) -> FileReportsOut:
         raise Overloaded("too many uploads are under way; try again shortly")
     state.uploading += 1
     try:
-        with closing(await read_form(request)) as form, Gone(state) as gone:
-            source = _source(form)
-            form.files = [file for file in form.files if file.name or file.size]  # browsers send what was not chosen
-            if not form.files:
-                raise InvalidValue("the form has no file; give each a file name", pointer="#/files")
-            max_chars = state.parts.settings.max_article_chars
+        with closing(await read_form(request)) as form:
+            return await once(request, state, form.digest(), partial(_take_in, form, state))
+    finally:
+        state.uploading -= 1
+
+
+async def _take_in(form: Form, state: ApiState) -> Response:
+    source = _source(form)
+    form.files = [file for file in form.files if file.name or file.size]  # browsers send what was not chosen
+    if not form.files:
+        raise InvalidValue("the form has no file; give each a file name", pointer="#/files")
+    max_chars = state.parts.settings.max_article_chars
+    try:
+        with Gone(state) as gone:
             reports = await state.uploads.run(
                 take_in, state.parts.library, form, source=source, max_chars=max_chars, stopped=gone
             )
     except UploadStopped as error:
         raise ShuttingDown("the server is shutting down; send the files again when it is back") from error
-    finally:
-        state.uploading -= 1
-    return FileReportsOut(results=[FileReportOut.model_validate(report) for report in reports])
+    out = FileReportsOut(results=[FileReportOut.model_validate(report) for report in reports])
+    return Response(out.model_dump_json(), media_type="application/json")
 
 
 @router.get("", responses=responses(422, 503), dependencies=[READ])
@@ -215,7 +232,7 @@ def _store(state: ApiState, article: Article) -> tuple[Outcome, Stored]:
 
 def _remove(state: ApiState, article: ArticleId) -> bool:
     try:
-        return remove_article(state.parts.library, state.parts.conversations, article)
+        return remove_article(state.parts.library, state.parts.conversations, state.parts.replies, article)
     finally:
         state.parts.live.hide_removed()
 

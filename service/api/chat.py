@@ -12,10 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from service.answering.reply import Turn
 from service.api.access import REFUSALS, Caller, Reader
 from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
-from service.api.bodies import StrictRoute
 from service.api.chat_stream import stream_answer
 from service.api.errors import NotFound, request_id_of, responses
 from service.api.events import EVENT_STREAM
+from service.api.keyed import KEY_PARAMETER, KeyedRoute
 from service.api.replies import NativeForm, reply_out
 from service.api.schemas import (
     ChatRequest,
@@ -38,12 +38,12 @@ from service.rendering import render_reply
 
 log = structlog.get_logger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=KeyedRoute, responses=REFUSALS)
 
 PLAIN_TEXT = "text/plain"
 _FORMS = ("application/json", EVENT_STREAM, PLAIN_TEXT, "application/*", "*/*")
 
-_CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
+_CHAT_RESPONSES = responses(400, 404, 408, 409, 413, 415, 422, 503) | {
     200: {
         "description": "The answer: whole, as events (`stream` or `Accept`), or as plain text (`Accept`).",
         "content": {
@@ -54,7 +54,7 @@ _CHAT_RESPONSES = responses(400, 404, 408, 413, 415, 422, 503) | {
 }
 
 
-@router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES)
+@router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES, openapi_extra=KEY_PARAMETER)
 async def chat(body: ChatRequest, request: Request, state: State, caller: Reader) -> Response | ReplyOut:
     """Answer a message from the articles, every sentence cited."""
     asked = await _asked(body, state, caller)
@@ -121,6 +121,8 @@ async def rename_conversation(
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(404, 422, 503))
 async def delete_conversation(conversation_id: str, state: State, caller: Reader) -> None:
     """Remove a conversation with its messages."""
+    # First, as it may fail and be sent again then.
+    await state.storage.run(state.parts.replies.forget, [conversation_id])
     if not await state.storage.run(state.parts.conversations.delete, conversation_id, owner=caller.owner):
         raise NotFound("there is no conversation of this id")
 

@@ -38,6 +38,7 @@ from service.conversations import (
     ConversationsUnavailable,
     UnknownConversation,
 )
+from service.kept_replies import KeptRepliesError, KeptRepliesUnavailable, KeyInUse, KeyReused, ReplyForgotten
 from service.keys import KeysUnavailable
 from service.llm import Cancelled, LlmDown
 
@@ -202,6 +203,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     BodyTooSlow: Kind(408, "body-too-slow", "The body took too long", closes=True),
     Conflict: Kind(409, "conflict", "Conflict"),
     BuildRunning: Kind(409, "build-running", "A build is running"),
+    KeyInUse: Kind(409, "idempotency-key-in-use", "The request is being worked on", retry_after=2),
+    ReplyForgotten: Kind(409, "reply-forgotten", "The reply is not kept any more"),
     GenerationDamaged: Kind(409, "generation-damaged", "The generation is damaged"),
     GenerationIncompatible: Kind(409, "generation-incompatible", "The generation does not fit"),
     BodyTooLarge: Kind(413, "body-too-large", "The body is too large", closes=True),
@@ -211,6 +214,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     QuestionTooLong: Kind(422, "context-length-exceeded", "The question is too long", pointer="#/messages"),
     UnknownParameter: Kind(422, "unknown-parameter", "A parameter is not known"),
     UnsupportedParameter: Kind(422, "unsupported-parameter", "A parameter is not supported"),
+    KeyReused: Kind(422, "idempotency-key-reused", "The key was used for another request"),
     RefusedInput: Kind(422, "article-refused", "The article cannot be taken in"),
     BadCursor: Kind(422, "invalid-value", "A value is not allowed", pointer="?cursor"),
     BadConversationCursor: Kind(422, "invalid-value", "A value is not allowed", pointer="?cursor"),
@@ -219,6 +223,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     IngestError: _INTERNAL,
     ConversationError: _INTERNAL,
     TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
+    KeptRepliesError: _INTERNAL,
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large", closes=True),
     NoGeneration: Kind(503, "no-index", "There is no index yet", retry_after=30),
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after=2),
@@ -230,6 +235,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     StorageFull: Kind(503, "storage", "The storage refuses", retry_after=60),
     KeysUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     LibraryUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
+    KeptRepliesUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     ConversationsUnavailable: Kind(503, "storage", "The storage refuses", retry_after=60),
     sa.exc.OperationalError: Kind(503, "storage", "The storage refuses", retry_after=60),
 }

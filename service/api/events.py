@@ -10,6 +10,10 @@ from starlette.responses import StreamingResponse
 
 EVENT_STREAM = "text/event-stream"
 KEEPALIVE = KEEPALIVE_COMMENT
+LAST_EVENT = b"event: done"
+"""How the event begins that ends a stream well."""
+
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def event(name: str, value: BaseModel) -> bytes:
@@ -24,5 +28,4 @@ class EventStream(StreamingResponse):
 
     # The framework reads `status_code` off this signature when it describes the route.
     def __init__(self, content: AsyncIterable[bytes], status_code: int = 200) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(content, status_code, headers)
+        super().__init__(content, status_code, STREAM_HEADERS)

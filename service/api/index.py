@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from index.errors import NoGeneration
 from service.api.access import ADMIN, READ, REFUSALS, WRITE
-from service.api.bodies import StrictRoute
 from service.api.errors import (
     ApiError,
     Conflict,
@@ -24,6 +23,7 @@ from service.api.errors import (
     responses,
 )
 from service.api.events import EVENT_STREAM, KEEPALIVE, EventStream, event
+from service.api.keyed import KEY_PARAMETER, KeyedRoute
 from service.api.requests import STREAM_SECONDS
 from service.api.schemas import (
     BuildOut,
@@ -37,7 +37,7 @@ from service.api.schemas import (
 from service.api.state import ApiState, State
 from service.jobs import BuildJob
 
-router = APIRouter(prefix="/v1/index", tags=["index"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1/index", tags=["index"], route_class=KeyedRoute, responses=REFUSALS)
 
 _KEEPALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
@@ -50,7 +50,12 @@ async def show_index(state: State) -> IndexOut:
     return await state.storage.run(_describe, state)
 
 
-@router.post("/rollback", responses=responses(400, 404, 408, 409, 413, 415, 422, 503), dependencies=[ADMIN])
+@router.post(
+    "/rollback",
+    responses=responses(400, 404, 408, 409, 413, 415, 422, 503),
+    dependencies=[ADMIN],
+    openapi_extra=KEY_PARAMETER,
+)
 async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
     """Serve another generation that is kept, older or newer."""
     return await state.storage.run(_roll_back, state, body.generation)
@@ -61,7 +66,8 @@ async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
     status_code=202,
     response_model=BuildOut,
     dependencies=[WRITE],
-    responses=responses(400, 408, 413, 415, 422, 503),
+    responses=responses(400, 408, 409, 413, 415, 422, 503),
+    openapi_extra=KEY_PARAMETER,
 )
 async def start_build(body: BuildRequest, state: State) -> Response:
     """Bring the index up to date in the background; while a build runs, that one is given."""

@@ -6,6 +6,7 @@ gives what has arrived of a form whose end never came.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,16 +44,23 @@ class Form:
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.files: list[SentFile] = []
+        self._hash = hashlib.sha256()
         self._spool = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  # closed by `close`
 
     def append(self, data: bytes) -> None:
         """Keep bytes of the file that is arriving."""
         self._spool.write(data)
+        self._hash.update(data)
 
     def end_file(self, name: str) -> None:
         """Say that a file has arrived: all that was kept since the one before."""
         start = self.files[-1].start + self.files[-1].size if self.files else 0
         self.files.append(SentFile(name, start, self._spool.tell() - start))
+
+    def digest(self) -> str:
+        """Give a hash of what was sent, which does not depend on the boundary between the parts."""
+        parts = sorted(self.fields.items()), [(file.name, file.size) for file in self.files], self._hash.hexdigest()
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def read(self, file: SentFile, max_bytes: int) -> bytes:
         """Give the bytes of a file, at most so many. For one thread at a time, once all has arrived."""

@@ -49,6 +49,7 @@ async def readyz(request: Request, response: Response, state: StateNow) -> Respo
     generation = _generation(state)
     problems = [str(problem) for problem in state.parts.live.problems]
     problems.extend(state.parts.conversations.problems)
+    problems.extend(state.parts.replies.problems)
     problems.extend(_other_engine(state))
     if state.parts.assistant.llm_problem is not None:
         problems.append(state.parts.assistant.llm_problem)
