@@ -15,6 +15,7 @@ from service.api import articles, chat, index, openai, operations, pages, search
 from service.api.access import AccessGate
 from service.api.errors import Problem, install_handlers
 from service.api.openai_errors import OpenAiError
+from service.api.openai_requests import OPENAI_HEADERS
 from service.api.opening import Opening
 from service.api.requests import RequestGate
 from service.api.state import ApiState
@@ -96,7 +97,14 @@ def build_app(parts: Parts | Opening) -> FastAPI:
             CORSMiddleware,
             allow_origins=opening.settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-None-Match",
+                "X-Request-ID",
+                *OPENAI_HEADERS,
+            ],
             expose_headers=[
                 "ETag",
                 "Location",

@@ -20,6 +20,22 @@ from service.api.schemas import MAX_HISTORY, MAX_MESSAGE_CHARS, MAX_TURN_CHARS, 
 
 MAX_MESSAGES = 1000
 
+OPENAI_HEADERS = [
+    f"X-Stainless-{name}"
+    for name in (
+        "Arch",
+        "Helper-Method",
+        "Lang",
+        "OS",
+        "Package-Version",
+        "Retry-Count",
+        "Runtime",
+        "Runtime-Version",
+        "Timeout",
+    )
+]
+"""What OpenAI's client for JavaScript says of itself; in a browser it has to be let."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _US_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _NO_TOOLS = "no tools are called here; leave it out, or send 'none' or 'auto'"

@@ -572,6 +572,20 @@ def test_keys_and_shares_are_told_in_openais_form(tmp_path, assembled):
     service.close()
 
 
+def test_the_client_for_javascript_is_let_in_on_pages_of_sites_that_may(parts):
+    served = replace(parts, settings=parts.settings.model_copy(update={"cors_origins": ["https://news.example"]}))
+    asked = (
+        "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-os, x-stainless-package-version, "
+    )
+    asked += "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
+    headers = {
+        "origin": "https://news.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": asked,
+    }
+    assert opened(served).options(PATH, headers=headers).status_code == 200
+
+
 def test_without_an_index_it_is_said_when_to_come_back(empty_parts):
     client = opened(empty_parts)
     response = post(client, stream=True)
