@@ -9,7 +9,7 @@ import { problemText } from "./turn.js";
 // A request has a largest size; the server says so itself where a single file is larger.
 const MOST_BYTES = 4_000_000;
 const MOST_FILES = 50;
-const OUTCOMES = { added: "added", updated: "updated", unchanged: "unchanged", refused: "refused" };
+const OUTCOMES = ["added", "updated", "unchanged", "refused"];
 
 let may = true;
 let sending = Promise.resolve();
@@ -17,7 +17,9 @@ let sending = Promise.resolve();
 /** Make adding ready. */
 export function startAdding() {
   const chooser = byId("files");
-  for (const button of document.querySelectorAll(".add-articles")) button.addEventListener("click", () => chooser.click());
+  for (const button of document.querySelectorAll(".add-articles")) {
+    button.addEventListener("click", () => chooser.click());
+  }
   chooser.addEventListener("change", () => {
     add([...chooser.files]);
     chooser.value = "";
@@ -88,7 +90,10 @@ class Report {
     this.total = total;
     this.title = h("h3", {}, `Adding ${count(total, "file")} …`);
     this.bar = h("progress", { max: String(total), value: "0", "aria-label": "Files sent" });
-    this.element = h("div", { class: "card" }, h("div", { class: "card-head" }, this.title, closeCard(() => this.element)), this.bar);
+    const close = h("button", {
+      type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: () => this.element.remove(),
+    }, icon("close"));
+    this.element = h("div", { class: "card" }, h("div", { class: "card-head" }, this.title, close), this.bar);
   }
 
   progress(files) {
@@ -103,26 +108,23 @@ class Report {
 
   finish(results) {
     this.bar.remove();
-    const said = Object.keys(OUTCOMES).map((name) => [results.filter(({ outcome }) => outcome === name).length, OUTCOMES[name]])
-      .filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`).join(", ");
+    const said = OUTCOMES.map((name) => [results.filter(({ outcome }) => outcome === name).length, name])
+      .filter(([number]) => number > 0).map(([number, name]) => `${number} ${name}`).join(", ");
     this.title.textContent = `Articles: ${said}`;
     announce(this.title.textContent);
     const refused = results.filter(({ outcome }) => outcome === "refused");
     const others = results.filter(({ outcome }) => outcome !== "refused");
     if (refused.length) this.element.append(h("ul", { class: "outcomes refused" }, refused.map(outcomeLine)));
     if (others.length) {
-      this.element.append(h("details", {}, h("summary", {}, count(others.length, "article taken in", "articles taken in")),
+      this.element.append(h("details", {},
+        h("summary", {}, count(others.length, "article taken in", "articles taken in")),
         h("ul", { class: "outcomes" }, others.map(outcomeLine))));
     }
   }
 }
 
 function outcomeLine({ file, outcome, reason }) {
-  return h("li", {}, h("span", { class: "file" }, file), " ", h("span", { class: `outcome ${outcome in OUTCOMES ? outcome : ""}` },
-    OUTCOMES[outcome] ?? outcome), reason && h("span", { class: "reason" }, reason));
-}
-
-/** Give the button that takes a card away. */
-export function closeCard(card) {
-  return h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: () => card().remove() }, icon("close"));
+  return h("li", {}, h("span", { class: "file" }, file), " ",
+    h("span", { class: outcome === "refused" ? "outcome refused" : "outcome" }, outcome),
+    reason && h("span", { class: "reason" }, reason));
 }

@@ -24,7 +24,8 @@ export function answerText({ answer, sentences, citations }, open) {
     const [start, end] = [unitIndex(answer, sentence.start), unitIndex(answer, sentence.end)];
     if (start < said) continue;
     nodes.push(...withMarks(answer.slice(said, start), byNumber, open));
-    nodes.push(h("span", { class: "sentence", "data-citations": sentence.citations.join(" ") }, answer.slice(start, end)));
+    const numbers = sentence.citations.join(" ");
+    nodes.push(h("span", { class: "sentence", "data-citations": numbers }, answer.slice(start, end)));
     said = end;
   }
   return [...nodes, ...withMarks(answer.slice(said), byNumber, open)];
@@ -40,7 +41,8 @@ function withMarks(text, byNumber, open) {
 /** Give the button that opens a citation. */
 export function mark(citation, open) {
   return h("button", {
-    type: "button", class: "mark", "data-number": String(citation.number), title: `${citation.source}: ${citation.title}`,
+    type: "button", class: "mark", "data-number": String(citation.number),
+    title: `${citation.source}: ${citation.title}`,
     "aria-label": `[${citation.number}], source: ${citation.title}`,
     onclick: (event) => open(citation, event.currentTarget),
   }, `[${citation.number}]`);
@@ -53,7 +55,8 @@ export const reasonText = (reason) => REASONS[reason] ?? "No answer";
 export function answerBlock(reply, open) {
   const text = h("div", { class: "answer" }, answerText(reply, open));
   if (reply.status === "abstained") {
-    return [h("div", { class: "verdict abstained" }, icon("none"), h("strong", {}, reasonText(reply.abstain_reason)), text)];
+    const why = h("strong", {}, reasonText(reply.abstain_reason));
+    return [h("div", { class: "verdict abstained" }, icon("none"), why, text)];
   }
   const part = reply.status === "partial" && h("div", { class: "verdict partial" }, icon("part"),
     h("strong", {}, "Answered in part"), h("p", {}, "The articles support a part of this question only."));
@@ -67,7 +70,8 @@ export function remarks(reply, asked) {
     lines.push(h("p", { class: "remark" }, "Searched for: ", h("q", { class: "searched" }, reply.question)));
   }
   if (reply.degraded) {
-    lines.push(h("p", { class: "remark" }, "The language model did not answer; these are the articles’ own sentences."));
+    const why = "The language model did not answer; these are the articles’ own sentences.";
+    lines.push(h("p", { class: "remark" }, why));
   }
   return lines;
 }

@@ -16,7 +16,8 @@ export class Problem extends Error {
 
   static of(body, status, retryAfter = null) {
     const { detail, title, type, errors } = body ?? {};
-    return new Problem(detail || title || `The server answered with status ${status}.`, { status, type, retryAfter, errors });
+    const said = detail || title || `The server answered with status ${status}.`;
+    return new Problem(said, { status, type, retryAfter, errors });
   }
 
   /** Tell whether the problem is of a kind, such as "no-index". */

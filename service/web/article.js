@@ -26,6 +26,11 @@ export async function fetchArticle(id, generation) {
   return { article: await getJson(addressOf(id)), held: false };
 }
 
+const SHORTER = "The article was changed since: it is shorter now than the place that was cited.";
+const OF_TODAY = "This is the article as it is now; it may have been changed since it was cited.";
+const GONE = "The article was changed since this answer: the quoted words no longer stand in it.";
+const MOVED = "The article was changed since this answer; the quoted words stand here now.";
+
 /**
  * Say where in an article a quote stands, in code points, and what a reader must know about that.
  * @param {string} text
@@ -34,14 +39,13 @@ export async function fetchArticle(id, generation) {
  */
 export function placeOf(text, { start, end, quote }, held) {
   if (quote === undefined) {
-    if (end > length(text)) return { note: "The article was changed since: it is shorter now than the place that was cited." };
-    return { start, end, note: held ? null : "This is the article as it is now; it may have been changed since it was cited." };
+    return end > length(text) ? { note: SHORTER } : { start, end, note: held ? null : OF_TODAY };
   }
   if (slice(text, start, end) === quote) return { start, end, note: null };
   const at = quote ? text.indexOf(quote) : -1;
-  if (at < 0) return { note: "The article was changed since this answer: the quoted words no longer stand in it.", quote };
+  if (at < 0) return { note: GONE, quote };
   const moved = length(text.slice(0, at));
-  return { start: moved, end: moved + length(quote), note: "The article was changed since this answer; the quoted words stand here now." };
+  return { start: moved, end: moved + length(quote), note: MOVED };
 }
 
 /** Give the lines of an article's head below its title: source, date, authors, its own address. */
@@ -88,6 +92,7 @@ export async function copiesNote(ids) {
   return h("div", { class: "also" },
     h("h3", {}, "The same words stand in"),
     h("ul", {},
-      named.map((one) => h("li", {}, one.title || "Untitled article", " · ", one.source, " · ", day(one.published_at))),
+      named.map(({ title, source, published_at: date }) =>
+        h("li", {}, title || "Untitled article", " · ", source, " · ", day(date))),
       unnamed > 0 && h("li", {}, `${unnamed} more`)));
 }

@@ -34,7 +34,8 @@ export async function describeIndex() {
     const index = await getJson("v1/index", { quiet: true });
     const { added, updated, removed } = index.pending;
     const waiting = added + updated + removed;
-    line.textContent = index.generation ? `${count(index.articles, "article")}, indexed ${agoText(index.built_at)}` : "No index yet";
+    line.textContent = index.generation
+      ? `${count(index.articles, "article")}, indexed ${agoText(index.built_at)}` : "No index yet";
     byId("pending-line").textContent = waiting ? `${count(waiting, "change")} not in the index yet` : "";
     byId("build").hidden = !waiting || Boolean(followed);
     return index;
@@ -103,7 +104,8 @@ class Card {
     this.close = h("button", {
       type: "button", class: "icon-button", "aria-label": "Dismiss", hidden: true, onclick: () => this.element.remove(),
     }, icon("close"));
-    this.element = h("div", { class: "card build" }, h("div", { class: "card-head" }, this.title, this.close), this.bar, this.phase);
+    const head = h("div", { class: "card-head" }, this.title, this.close);
+    this.element = h("div", { class: "card build" }, head, this.bar, this.phase);
     byId("tray").querySelector(".build")?.remove();
     byId("tray").append(this.element);
   }
@@ -115,14 +117,16 @@ class Card {
     if (total) this.bar.value = done;
     else this.bar.removeAttribute("value");
     const number = total > 1 ? `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
-    this.phase.textContent = `${PHASES[phase] ?? phase}${number}${seconds ? `, about ${secondsText(seconds)} left` : ""}`;
+    const left = seconds ? `, about ${secondsText(seconds)} left` : "";
+    this.phase.textContent = `${PHASES[phase] ?? phase}${number}${left}`;
   }
 
   done({ state, result, error }) {
     if (state === "succeeded") {
       const changes = [["articles_added", "added"], ["articles_updated", "updated"], ["articles_removed", "removed"]]
         .filter(([name]) => result[name] > 0).map(([name, word]) => `${result[name]} ${word}`).join(", ");
-      this.end("The index is up to date", `${count(result.articles, "article")} can be asked about${changes && ` (${changes})`}.`);
+      const asked = `${count(result.articles, "article")} can be asked about${changes && ` (${changes})`}.`;
+      this.end("The index is up to date", asked);
       if (result.skipped.length) {
         this.element.append(h("ul", { class: "outcomes refused" }, result.skipped.map(({ article, reason }) =>
           h("li", {}, h("span", { class: "file" }, article), h("span", { class: "reason" }, reason)))));

@@ -171,7 +171,8 @@ async function stream(turn, json, signal, begin) {
 async function adopt(id, controller) {
   if (!id) return;
   try {
-    const { title } = conversation ?? (await getJson(`v1/conversations/${encodeURIComponent(id)}?limit=1`, { quiet: true }));
+    const path = `v1/conversations/${encodeURIComponent(id)}?limit=1`;
+    const { title } = conversation ?? (await getJson(path, { quiet: true }));
     if (running === controller) settle({ id, title });
   } catch {
     // The answer stands; it was not stored.

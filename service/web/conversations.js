@@ -64,7 +64,8 @@ function rename() {
   const { id, title } = openConversation();
   const input = h("input", { id: "new-title", type: "text", required: true, maxlength: "80", value: title });
   dialog("Rename conversation", [h("label", { for: "new-title" }, "Title"), input], "Rename", "primary", async () => {
-    const response = await request(`v1/conversations/${encodeURIComponent(id)}`, { method: "PATCH", json: { title: input.value.trim() } });
+    const json = { title: input.value.trim() };
+    const response = await request(`v1/conversations/${encodeURIComponent(id)}`, { method: "PATCH", json });
     const head = await response.json();
     conversationChanged({ id, title: head.title });
     await listConversations();

@@ -71,7 +71,8 @@ async function suggest() {
   let cursor = "";
   try {
     for (let pages = 0; pages < MOST_PAGES && cursor !== null; pages += 1) {
-      const page = await getJson(`v1/articles?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`, { quiet: true });
+      const after = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+      const page = await getJson(`v1/articles?limit=200${after}`, { quiet: true });
       for (const { source } of page.data) if (source) found.add(source);
       cursor = page.next_cursor;
     }

@@ -26,15 +26,16 @@ function keep(key, onDevice) {
   const store = onDevice ? device : tab;
   if (store) store.setItem(NAME, key);
   else memory = key;
-  changed();
 }
 
 /** Forget the key, wherever it is kept. */
 export function forgetKey() {
   memory = null;
   for (const store of stores()) store.removeItem(NAME);
-  changed();
 }
+
+/** Tell whether the reader was asked for a key and gave none. */
+export const wasDeclined = () => declined;
 
 const changed = () => document.dispatchEvent(new Event("byline:key"));
 
@@ -86,6 +87,7 @@ function show(wrong) {
     dialog.addEventListener("close", () => {
       dialog.remove();
       declined = !given;
+      changed();
       resolve(given);
     });
     dialog.showModal();

@@ -8,7 +8,7 @@ import { startComposer } from "./composer.js";
 import { listConversations, startConversations } from "./conversations.js";
 import { byId } from "./dom.js";
 import { choices, offerAnswerers, startFilters } from "./filters.js";
-import { askForKey, currentKey, forgetKey } from "./key.js";
+import { askForKey, currentKey, forgetKey, wasDeclined } from "./key.js";
 import { Placed } from "./place.js";
 import { startReader } from "./reader.js";
 
@@ -55,16 +55,19 @@ async function load() {
 function startKeys() {
   const show = () => {
     byId("forget-key").hidden = !currentKey();
-    byId("enter-key").hidden = true;
+    byId("enter-key").hidden = !wasDeclined();
   };
   byId("forget-key").addEventListener("click", () => {
     forgetKey();
-    byId("enter-key").hidden = false;
+    // Nothing stays on the page of what the key let somebody see.
+    history.replaceState(null, "", location.pathname);
+    location.reload();
   });
-  byId("enter-key").addEventListener("click", async () => {
-    if (await askForKey({ wrong: false, quiet: false })) load();
+  byId("enter-key").addEventListener("click", () => askForKey({ wrong: false, quiet: false }));
+  document.addEventListener("byline:key", () => {
+    show();
+    if (loaded && !wasDeclined()) load(); // what was refused without it
   });
-  document.addEventListener("byline:key", show);
   show();
 }
 

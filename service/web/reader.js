@@ -38,9 +38,11 @@ export async function openCitation(citation, generation, from) {
   byId("layout").classList.add("reading");
   light(from, citation);
   const heading = h("h2", { id: "reader-title", tabindex: "-1" }, citation.title || "Untitled article");
-  const facts = h("div", {}, h("p", { class: "facts" }, h("span", {}, citation.source), h("span", {}, day(citation.published_at))));
-  const body = h("div", { class: "reader-body prose", tabindex: "0", role: "region", "aria-label": "Text of the article" },
-    h("p", { class: "remark" }, "Opening the article …"));
+  const known = h("p", { class: "facts" }, h("span", {}, citation.source), h("span", {}, day(citation.published_at)));
+  const facts = h("div", {}, known);
+  const body = h("div", {
+    class: "reader-body prose", tabindex: "0", role: "region", "aria-label": "Text of the article",
+  }, h("p", { class: "remark" }, "Opening the article …"));
   byId("reader").replaceChildren(
     h("header", { class: "reader-head" }, h("div", { class: "reader-name" }, heading, closeButton()), facts), body);
   panel.open(from);
@@ -50,7 +52,8 @@ export async function openCitation(citation, generation, from) {
     if (mine !== shown) return;
     const place = placeOf(article.text, citation, held);
     heading.textContent = article.title || "Untitled article";
-    facts.replaceChildren(articleFacts(article), h("p", { class: "facts" }, pageLink(citation, place, held && generation)));
+    const link = pageLink(citation, place, held && generation);
+    facts.replaceChildren(articleFacts(article), h("p", { class: "facts" }, link));
     const copies = h("div", {});
     body.replaceChildren(...[placeNote(place), ...articleBody(article.text, place), copies].filter(Boolean));
     showMark(body);
@@ -64,7 +67,9 @@ export async function openCitation(citation, generation, from) {
 }
 
 function closeButton() {
-  return h("button", { type: "button", class: "icon-button", "aria-label": "Close the article", onclick: closeReader }, icon("close"));
+  return h("button", {
+    type: "button", class: "icon-button", "aria-label": "Close the article", onclick: closeReader,
+  }, icon("close"));
 }
 
 function pageLink({ article_id: id, start, end }, place, generation) {

@@ -4,7 +4,7 @@ import { answerBlock, answerText, conflictBox, exactness, reasonText, remarks, s
 import { request } from "./api.js";
 import { announce, count, h, icon } from "./dom.js";
 import { openCitation } from "./reader.js";
-import { secondsText } from "./text.js";
+import { dayText, secondsText } from "./text.js";
 
 const SEARCHING = "Searching the articles …";
 
@@ -21,7 +21,8 @@ export class Turn {
   /** Show that an answer is awaited. */
   wait() {
     this.reply = { answer: "", sentences: [], citations: [] };
-    this.body.replaceChildren(h("p", { class: "waiting" }, h("span", { class: "pulse", "aria-hidden": "true" }), SEARCHING));
+    const pulse = h("span", { class: "pulse", "aria-hidden": "true" });
+    this.body.replaceChildren(h("p", { class: "waiting" }, pulse, SEARCHING));
     this.body.setAttribute("aria-busy", "true");
   }
 
@@ -59,7 +60,7 @@ export class Turn {
       conflictBox(reply, this.open),
       sourceList(reply, this.open),
       h("footer", { class: "reply-foot" },
-        h("span", { class: "remark" }, exactness(reply)), feedback(reply)),
+        h("span", { class: "remark" }, exactness(reply)), tools(reply)),
     ];
     this.body.replaceChildren(...parts.flat().filter(Boolean));
   }
@@ -94,7 +95,9 @@ export function problemText(problem) {
   if (problem.status === 401) return "This server answers only those who have an API key.";
   if (problem.status === 403) return `Your key may not do this: ${problem.message}`;
   if (problem.status === 429) return `Too many requests at once: ${problem.message}`;
-  if (problem.is?.("no-index")) return "There is no index yet. Add articles, and questions can be answered once it is built.";
+  if (problem.is?.("no-index")) {
+    return "There is no index yet. Add articles, and questions can be answered once it is built.";
+  }
   return problem.message;
 }
 
@@ -112,15 +115,29 @@ function retryRow(seconds, again) {
   return h("p", { class: "retry" }, button);
 }
 
-function feedback(reply) {
+function tools(reply) {
   const said = h("span", { class: "remark", role: "status" });
+  // Browsers let pages copy only where nobody on the way can change the page.
+  const copy = reply.sentences.length > 0 && navigator.clipboard && h("button", {
+    type: "button", class: "icon-button", "aria-label": "Copy with its sources", title: "Copy with its sources",
+    onclick: () => navigator.clipboard.writeText(asText(reply)).then(
+      () => { said.textContent = "Copied."; }, () => { said.textContent = "The browser does not let it be copied."; }),
+  }, icon("copy"));
   const buttons = [["up", "Helpful", "up"], ["down", "Not helpful", "down"]].map(([rating, label, picture]) =>
     h("button", {
       type: "button", class: "icon-button", "aria-label": label, title: label, "data-rating": rating,
       "aria-pressed": String(reply.rating === rating),
       onclick: () => rate(reply, rating, buttons, said),
     }, icon(picture)));
-  return h("span", { class: "feedback", role: "group", "aria-label": "Rate this answer" }, said, buttons);
+  return h("span", { class: "reply-tools" }, said, copy,
+    h("span", { role: "group", "aria-label": "Rate this answer" }, buttons));
+}
+
+/** Give an answer as plain text, with a line for each of its sources. */
+function asText({ answer, citations }) {
+  const lines = citations.map(({ number, title, source, published_at: date, url }) =>
+    [`[${number}] ${title}`, source, dayText(date), url].filter(Boolean).join(", "));
+  return `${answer}\n\n${lines.join("\n")}`;
 }
 
 async function rate(reply, rating, buttons, said) {

@@ -159,15 +159,6 @@ def test_files_that_the_server_does_not_take_are_told_of(server, visit):
     expect(page.locator("#tray .build")).to_have_count(0)
 
 
-def test_a_key_that_may_not_add_is_told_so(server, visit):
-    forbidden = {"status": 403, "detail": "needs the scope write"}
-    page = visit(server, routes=[("/v1/articles/files", lambda route: route.fulfill(status=403, json=forbidden))])
-    page.locator("#files").set_input_files([file("a.txt", "Words.")])
-    expect(page.locator("#tray .card")).to_contain_text("Your key may not do this: needs the scope write")
-    expect(page.locator("#sidebar .add-articles")).to_be_disabled()
-    expect(page.locator("#sidebar .may-not-add")).to_have_text("Your key may not add articles.")
-
-
 def test_many_files_go_in_several_requests(server, visit):
     sizes = []
 

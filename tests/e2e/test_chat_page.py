@@ -150,6 +150,17 @@ def test_more_conversations_come_by_the_page(server, visit):
     assert len(set(entries.evaluate_all("all => all.map(one => one.hash)"))) == entries.count()
 
 
+def test_an_answer_is_copied_with_its_sources(server, visit):
+    page = visit(server)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    turn = ask(page, HOSES)
+    turn.get_by_label("Copy with its sources").click()
+    expect(turn.get_by_text("Copied.")).to_be_visible()
+    answer = stored(server, page)["messages"][1]
+    copied = page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n")
+    assert copied.startswith(f"{answer['content']}\n\n[1] {answer['citations'][0]['title']}, Sample Coast Courier, ")
+
+
 def test_a_rating_is_kept_and_shown_again(server, visit):
     page = visit(server)
     turn = ask(page, HOSES)

@@ -1,10 +1,12 @@
 """What the chat page makes of trouble: errors, a server that starts, keys, hostile words, articles that changed since."""
 
 import json
+import shutil
 
 import pytest
 from browsing import ask, axe_faults
 from playwright.sync_api import expect
+from processes import byline, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.server]
 
@@ -62,40 +64,77 @@ def test_a_server_that_starts_is_waited_for(server, visit):
     expect(page.locator("#index-line")).to_contain_text("articles")
 
 
-def test_a_key_is_asked_for_kept_and_forgotten(server, visit):
-    def guarded(route):
-        given = route.request.headers.get("authorization")
-        if given == "Bearer right-key":
-            route.continue_()
-        else:
-            route.fulfill(**problem(401, "no such key"))
+@pytest.fixture(scope="module")
+def locked(sample_data, tmp_path_factory):
+    """A server that wants keys; gives it, and a key for each scope."""
+    data = tmp_path_factory.mktemp("locked") / "data"
+    shutil.copytree(sample_data, data)
+    made = (byline("keys", "create", f"to {scope}", "--scope", scope, data=data) for scope in ("read", "read,write"))
+    reader, editor = (one.stdout.strip() for one in made)
+    with serving(data) as client:
+        yield client, reader, editor
 
-    page = visit(server, routes=[("/v1/**", guarded)])
+
+def test_a_key_is_asked_for_kept_and_forgotten(locked, visit):
+    client, reader, editor = locked
+    page = visit(client)
     field = page.get_by_label("Key", exact=True)
     expect(field).to_be_focused()
     assert axe_faults(page) == []
     field.fill("wrong-key")
     page.keyboard.press("Enter")
     expect(page.locator("#key-why")).to_contain_text("not accepted")
-    field.fill("right-key")
+    field.fill(reader)
     page.keyboard.press("Enter")
     expect(page.locator("#index-line")).to_contain_text("articles")
     ask(page, HOSES)
-    assert page.evaluate("[Object.values(sessionStorage), Object.keys(localStorage)]") == [["right-key"], []]
+    assert page.evaluate("[Object.values(sessionStorage), Object.keys(localStorage)]") == [[reader], []]
     page.reload()
     expect(page.locator(".turn .answer .mark").first).to_be_visible()
+    expect(page.locator("#conversations a")).to_have_count(1)
     page.locator("#forget-key").click()
+    expect(field).to_be_focused()
     assert page.evaluate("Object.values(sessionStorage)") == []
+    assert page.locator(".turn, #conversations a").count() == 0
+    field.press("Escape")
+    expect(page.locator("#enter-key")).to_be_visible()
     page.locator("#message").fill(HOSES)
     page.keyboard.press("Enter")
+    expect(field).to_be_focused()
     field.press("Escape")
     expect(page.locator(".turn").last.locator(".problem")).to_contain_text("answers only those who have an API key")
     page.locator(".turn").last.locator(".retry button").click()
-    field.fill("right-key")
+    field.fill(editor)
     page.get_by_label("Keep on this device").check()
     page.get_by_role("button", name="Use this key").click()
     expect(page.locator(".turn").last.locator(".answer .mark").first).to_be_visible()
-    assert page.evaluate("[Object.values(localStorage), Object.keys(sessionStorage)]") == [["right-key"], []]
+    assert page.evaluate("[Object.values(localStorage), Object.keys(sessionStorage)]") == [[editor], []]
+    expect(page.locator("#index-line")).to_contain_text("articles")
+    expect(page.locator("#conversations a")).to_have_count(1)  # the other key's are its own
+
+
+def test_a_key_that_may_not_add_is_told_so(locked, visit):
+    client, reader, editor = locked
+    page = visit(client)
+    field = page.get_by_label("Key", exact=True)
+    field.fill(reader)
+    page.keyboard.press("Enter")
+    expect(page.locator("#index-line")).to_contain_text("articles")
+    words = {
+        "name": "otters.txt",
+        "mimeType": "text/plain",
+        "buffer": b"Otters\n\nThe zoo of Tamsel keeps seven otters.",
+    }
+    page.locator("#files").set_input_files([words])
+    expect(page.locator("#tray .card")).to_contain_text("Your key may not do this: the API key lacks the scope 'write'")
+    expect(page.locator("#sidebar .add-articles")).to_be_disabled()
+    expect(page.locator("#sidebar .may-not-add")).to_have_text("Your key may not add articles.")
+    page.locator("#forget-key").click()
+    field.fill(editor)
+    page.keyboard.press("Enter")
+    expect(page.locator("#sidebar .add-articles")).to_be_enabled()
+    page.locator("#files").set_input_files([words])
+    expect(page.locator("#tray .build h3")).to_have_text("The index is up to date", timeout=60_000)
 
 
 EVIL = '<img src=x onerror="document.title=1"><script>document.title=1</script> [7] 🛶🛶 [1] said.'

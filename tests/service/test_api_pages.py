@@ -96,3 +96,13 @@ def test_every_file_that_is_named_is_there():
     for script in (text for name, text in WEB.items() if name.endswith(".js")):
         named |= set(re.findall(r"from \"\./([^\"]+)\"", script))
     assert named == set(WEB) - {"index.html", "article.html"}
+
+
+@pytest.mark.parametrize(("page", "script"), [("index.html", "main.js"), ("article.html", "article-page.js")])
+def test_all_modules_of_a_page_are_fetched_at_once(page, script):
+    needed, wanted = set(), [script]
+    while wanted:
+        found = set(re.findall(r"from \"\./([^\"]+)\"", WEB[wanted.pop()])) - needed
+        needed |= found
+        wanted += found
+    assert set(re.findall(r'modulepreload" href="(?:\.\./)?web/([^"]+)"', WEB[page])) == needed
