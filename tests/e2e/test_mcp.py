@@ -308,6 +308,19 @@ def test_only_the_protocol_is_on_standard_output_and_the_end_of_input_ends_it(sa
         assert "generation opened" in process.stderr.read()
 
 
+def test_a_client_that_leaves_without_a_word_ends_it_quietly(sample_data):
+    with started(sample_data) as process:
+        send(process, HELLO)
+        assert process.stdout.readline()
+        process.stdout.close()
+        call = {"name": "ask", "arguments": {"question": DESIGNER}}
+        send(process, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+        send(process, {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call})
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_though_it_waits_for_input(tmp_path, how):
     with started(tmp_path) as process:
