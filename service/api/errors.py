@@ -258,6 +258,9 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     kind = kind_of(error)
     if kind is _INTERNAL:
         detail = "something went wrong in the server; its log has the details under this request's id"
+    elif isinstance(error, LlmDown):
+        # The reason names the LLM's address and may hold its words: it is the operator's.
+        detail = "no answer by the LLM at present; ask again shortly, or for the extractive answer"
     elif isinstance(error, KeysUnavailable):
         detail = "the API keys cannot be read at present; the server's log says why"
     elif isinstance(error, sa.exc.OperationalError | LibraryUnavailable):

@@ -285,6 +285,7 @@ def test_without_fallback_a_failure_is_said(client, llm_server):
     events = events_of(asked.post("/v1/chat", json={"message": COST, "stream": True}).text)
     assert [name for name, _ in events] == ["start", "error"]
     assert events[-1][1]["status"] == 503
+    assert llm_server.url not in response.text + str(events)  # where the LLM is, is the operator's business
 
 
 def test_an_llm_that_keeps_failing_is_left_alone(client, llm_server):
