@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -48,6 +48,13 @@ class BatchingEmbedder:
         self._waiting: list[_Asked] = []
         self._known: OrderedDict[str, Vectors] = OrderedDict()
         self._computing = threading.Lock()
+        self._batches: Counter[int] = Counter()
+
+    @property
+    def batches(self) -> dict[int, int]:
+        """How many batches of each number of texts were computed."""
+        with self._lock:
+            return dict(self._batches)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count tokens; see `Embedder.count_tokens`."""
@@ -108,6 +115,7 @@ class BatchingEmbedder:
         for asked in batch:
             asked.vectors = vectors[[row_of[text] for text in asked.texts]]
         with self._lock:
+            self._batches[len(texts)] += 1
             self._known.update(zip(texts, vectors, strict=True))
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

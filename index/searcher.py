@@ -19,6 +19,7 @@ from index.generation import Generation
 from index.halves import cosines
 from index.lexical import terms
 from index.reranking import RERANKED, Reranker
+from index.stages import Stage, StageClock
 from ingest.article import Article, ArticleId, Chunk
 from ingest.chunking import embedded_text
 
@@ -94,11 +95,13 @@ class SearchResult:
     """Hits, best first, with the question's vector for whoever scores further; shape (dimension,), unit length.
 
     `admitted` tells for each article of the generation whether it might be found, shape (n_articles,); None: all.
+    `stages` are what the search took: embed, unless the vector was given, dense, lexical, fuse, rerank.
     """
 
     hits: tuple[Hit, ...]
     query_vector: Vectors
     admitted: NDArray[np.bool_] | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,12 @@ class Searcher:
             copies of each other, while others have some. A chunk that shares neither words nor meaning (both scores 0
             or less) is no hit.
         """
-        vector = self.embedder.encode([query])[0] if vector is None else vector
+        clock = StageClock()
+        if vector is None:
+            vector = self.embedder.encode([query])[0]
+            clock.lap("embed")
         admitted = self._admitted(filters)
-        found = self._candidates(query, vector, mode, admitted, candidates_for(top_k)).with_a_score()
+        found = self._candidates(query, vector, mode, admitted, candidates_for(top_k), clock).with_a_score()
         scores = {"dense": found.dense, "lexical": found.lexical}.get(mode)
         scores = weighted_sum(found.dense, found.lexical) if scores is None else scores
         articles = self.generation.article_rows.take(found.rows).tolist()
@@ -186,11 +192,13 @@ class Searcher:
         ranked = (-scores).argsort(kind="stable").tolist()
         again: dict[int, float] = {}
         if self._reranker is not None and mode == "hybrid" and ranked:
+            clock.lap("fuse")
             read = best(ranked, max(top_k, RERANKED))
             texts = [self._text(int(found.rows[place])) for place in read]
             again = dict(zip(read, self._reranker.score(query, texts).tolist(), strict=True))
             ranked = sorted(read, key=lambda place: -again[place])
-        hits = (
+            clock.lap("rerank")
+        hits = tuple(
             self._hit(
                 found.rows.item(place),
                 again.get(place, scores.item(place)),
@@ -198,7 +206,8 @@ class Searcher:
             )
             for place in best(ranked, top_k)
         )
-        return SearchResult(tuple(hits), vector, admitted)
+        clock.lap("fuse")
+        return SearchResult(hits, vector, admitted, clock.stages)
 
     def _text(self, row: int) -> str:
         article = self.generation.articles[int(self.generation.article_rows[row])]
@@ -213,16 +222,24 @@ class Searcher:
         return admitted
 
     def _candidates(
-        self, query: str, vector: Vectors, mode: Mode, admitted: NDArray[np.bool_] | None, most: int
+        self,
+        query: str,
+        vector: Vectors,
+        mode: Mode,
+        admitted: NDArray[np.bool_] | None,
+        most: int,
+        clock: StageClock,
     ) -> _Candidates:
         """Find the best of each side that the mode asks, `most` of each, and score them by all sides that it asks."""
         rows: Rows = np.empty(0, dtype=np.int64)
         if mode != "lexical":
             allowed = None if admitted is None else admitted[self.generation.article_rows]
             rows = np.sort(self.generation.dense.search(vector, most, allowed=allowed)[0])
+            clock.lap("dense")
         lexical: Scores = np.zeros(len(rows), dtype=np.float32)
         if mode != "dense":
             rows, lexical = self._by_words(query, rows, admitted, most)
+            clock.lap("lexical")
         dense = self._meaning(rows, vector) if mode != "lexical" else np.zeros(len(rows), dtype=np.float32)
         return _Candidates(rows, dense, lexical)
 

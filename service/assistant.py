@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from index.generation import Generation
 from index.searcher import Filters, Mode, SearchResult
+from index.stages import Stage, StageClock, stage_since
 from service.answering.answer import AnswererName
 from service.answering.composition import Piece
 from service.answering.days import Period, publication_period
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.parts import parts_of
 from service.answering.question import stand_alone
-from service.answering.reply import Reply, Timings, Told, Turn
+from service.answering.reply import Reply, Timings, Turn
 from service.errors import ServiceError
 from service.live_index import LiveIndex
 
@@ -36,7 +37,8 @@ class AnswererUnavailable(ServiceError):
 class Found:
     """What a search gave, for which question, standing alone, in which generation, in how many milliseconds.
 
-    `parts` has what was found for each thing that the question asks, if it asks several.
+    `parts` has what was found for each thing that the question asks, if it asks several; `filters` are those that were
+    searched with, and `stages` what it took.
     """
 
     question: str
@@ -44,6 +46,8 @@ class Found:
     generation: Generation
     search_ms: float
     parts: tuple[FoundPart, ...] = ()
+    filters: Filters | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 class Assistant:
@@ -80,6 +84,11 @@ class Assistant:
         return wanted or self._answerer
 
     @property
+    def llm(self) -> LlmAnswerer | None:
+        """What answers by an LLM, None where none is set up."""
+        return self._llm
+
+    @property
     def llm_problem(self) -> str | None:
         """What is wrong with the LLM, as far as its last answers show; None where all is well or there is none."""
         return self._llm.problem if self._llm is not None else None
@@ -93,7 +102,8 @@ class Assistant:
         searcher = self._live.searcher()
         started = time.perf_counter()
         result = searcher.search(query, top_k=top_k, mode=mode, filters=filters)
-        return Found(query, result, searcher.generation, _ms_since(started))
+        stages = (*result.stages, stage_since("search", started))
+        return Found(query, result, searcher.generation, _ms_since(started), stages=stages)
 
     def find(
         self,
@@ -119,21 +129,26 @@ class Assistant:
             NoGeneration: There is no index yet.
             AnswererUnavailable: `answerer` is not set up.
         """
+        clock = StageClock()
         rewrite = self._rewrite if self.answerer(answerer) == "llm" else stand_alone
         question = rewrite(message, history)
         parts = parts_of(question)
         until = _within(_until(filters or Filters(), as_of), publication_period(question, as_of=as_of))
         searcher = self._live.searcher()
+        clock.lap("rewrite")
         started = time.perf_counter()
         # All at once, and each text once: what a model takes for several is hardly more than for one.
         texts = list(dict.fromkeys([question, *(part.search for part in parts)]))
         vectors = searcher.embedder.encode(texts)  # (n_texts, dimension)
+        clock.lap("embed")
         results = {
             text: searcher.search(text, top_k=self._passages, mode=mode, filters=until, vector=vector)
             for text, vector in zip(texts, vectors, strict=True)
         }
         found = tuple(FoundPart(part, results[part.search]) for part in parts)
-        return Found(question, results[question], searcher.generation, _ms_since(started), found)
+        searched = (stage for result in results.values() for stage in result.stages)
+        stages = (*clock.stages, *searched, stage_since("search", started))
+        return Found(question, results[question], searcher.generation, _ms_since(started), found, until, stages)
 
     def answer(
         self,
@@ -171,10 +186,9 @@ class Assistant:
                 cancelled=cancelled,
             )
         else:
-            answer = self._extractive.answer(
+            told = self._extractive.tell(
                 found.question, found.result, found.generation, parts=found.parts, max_citations=max_citations
             )
-            told = Told(answer, degraded=False)
         answer_ms = _ms_since(started)
         return Reply(
             answer=told.answer,
@@ -185,6 +199,9 @@ class Assistant:
             timings=Timings(search=found.search_ms, answer=answer_ms, total=round(found.search_ms + answer_ms, 2)),
             prompt_tokens=told.prompt_tokens,
             completion_tokens=told.completion_tokens,
+            filters=found.filters,
+            stages=(*found.stages, *told.stages, stage_since("answer", started)),
+            account=told.account,
         )
 
     def ask(

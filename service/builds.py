@@ -91,6 +91,10 @@ class BuildJobs:
             self._told.add(job_id)
         return job
 
+    def latest(self) -> tuple[BuildJob | None, BuildJob | None]:
+        """Give the latest build, and the latest that succeeded, whoever ran them; None where there is none."""
+        return self._records.latest()
+
     def cancel(self, job_id: str) -> bool:
         """Tell a build to stop at its next step; False where it is unknown or has ended."""
         return self._records.cancel(job_id)

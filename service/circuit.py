@@ -56,6 +56,12 @@ class Circuit:
                 self._opened_at = self._clock()
 
     @property
+    def is_open(self) -> bool:
+        """Whether calls are kept back, or one is on its way as a probe."""
+        with self._lock:
+            return self._opened_at is not None
+
+    @property
     def seconds_left(self) -> float:
         """Seconds until a probe is let through; 0 where calls are."""
         with self._lock:

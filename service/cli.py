@@ -87,9 +87,9 @@ def main() -> None:
     try:
         app()
     except (ServiceError, IngestError, IndexingError) as error:
-        from service.console import printable
+        from service.console import complain
 
-        print(f"byline: {printable(str(error))}", file=sys.stderr)
+        complain(str(error))
         sys.exit(2 if isinstance(error, WrongUse) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -97,11 +97,12 @@ def main() -> None:
 
 @app.callback()
 def _root(context: typer.Context, data: DataOption = None) -> None:
-    from service.logs import configure_logging
-
-    # A server says what it does; a command prints its result.
-    configure_logging(logging.INFO if context.invoked_subcommand in ("serve", "mcp") else logging.ERROR)
     context.obj = data
+    # A server, and a build that works for one, log as their settings say; a command prints its result.
+    if context.invoked_subcommand not in ("serve", "build"):
+        from service.logs import configure_logging
+
+        configure_logging(logging.INFO if context.invoked_subcommand == "mcp" else logging.ERROR)
 
 
 @app.command()
@@ -156,8 +157,10 @@ def serve(
     from service.api.server import require_access_control
     from service.api.server import serve as run_server
     from service.console import note
+    from service.logs import configure_logging, level_named
 
     settings = settings_of(context, data, host=host, port=port)
+    configure_logging(level_named(settings.log_level), settings.log_format)
     require_access_control(settings)
     if watch is not None and watch.resolve().is_relative_to(settings.data.resolve()):
         raise WrongUse(f"{watch} is in the data folder {settings.data}; name the folder that new articles come to")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -66,8 +67,23 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a message that is no result."""
-    err().print(printable(text))
+    """Print a message that is no result; where the log is for machines, as a line of it."""
+    from service.logs import is_for_machines, log
+
+    if is_for_machines():
+        log.info(text)
+    else:
+        err().print(printable(text))
+
+
+def complain(text: str) -> None:
+    """Print why a command ends in failure; where the log is for machines, as a line of it."""
+    from service.logs import is_for_machines, log
+
+    if is_for_machines():
+        log.error(text)
+    else:
+        print(f"byline: {printable(text)}", file=sys.stderr)  # noqa: T201  # not wrapped, whatever the terminal
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401  # any JSON value

@@ -41,6 +41,7 @@ MESSAGES = sa.Table(
     sa.Column("rating", sa.String, nullable=True),
     sa.Column("comment", sa.Text, nullable=True),
     sa.Column("created_at", sa.String, nullable=False),
+    later(sa.Column("explanation", sa.Text, nullable=True)),
     sqlite_autoincrement=True,
 )
 

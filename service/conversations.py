@@ -162,6 +162,7 @@ class ConversationStore:
         begin_as: str | None = None,
         message_id: str | None = None,
         owner: str = "",
+        explanation: dict[str, Any] | None = None,
     ) -> tuple[str, str]:
         """Store a message and the reply to it, both or neither.
 
@@ -172,6 +173,7 @@ class ConversationStore:
             begin_as: The id of a conversation that is begun; None for any.
             message_id: The id of the assistant's message; None for any.
             owner: Whose it is.
+            explanation: How the reply came about, as JSON values without words of articles.
 
         Returns:
             The ids of the conversation and of the assistant's message.
@@ -184,7 +186,8 @@ class ConversationStore:
         conversation = conversation_id or begin_as or new_conversation_id()
         message_id = message_id or new_message_id()
         stored = json.dumps(reply | {"id": message_id, "conversation_id": conversation}, ensure_ascii=False)
-        row = {"conversation_id": conversation, "created_at": now}
+        explained = json.dumps(explanation, separators=(",", ":")) if explanation is not None else None
+        row = {"conversation_id": conversation, "created_at": now, "reply": None, "explanation": None}
         with self._writing() as connection:
             if conversation_id is None:
                 title = " ".join(message.split())[:TITLE_CHARS]
@@ -195,8 +198,10 @@ class ConversationStore:
             connection.execute(
                 sa.insert(MESSAGES),
                 [
-                    row | {"id": new_message_id(), "role": "user", "content": message, "reply": None},
-                    row | {"id": message_id, "role": "assistant", "content": reply["answer"], "reply": stored},
+                    row | {"id": new_message_id(), "role": "user", "content": message},
+                    row
+                    | {"id": message_id, "role": "assistant", "content": reply["answer"], "reply": stored}
+                    | {"explanation": explained},
                 ],
             )
         return conversation, message_id
@@ -273,6 +278,18 @@ class ConversationStore:
         )
         with self._writing() as connection:
             return connection.execute(change).rowcount > 0
+
+    def explained(self, message_id: str, *, owner: str = "") -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+        """Give a stored reply and how it came about, if that is known; None where there is no such reply."""
+        owned = sa.select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.owner == owner)
+        query = sa.select(MESSAGES.c.reply, MESSAGES.c.explanation).where(
+            MESSAGES.c.id == message_id, MESSAGES.c.reply.is_not(None), MESSAGES.c.conversation_id.in_(owned)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return json.loads(row.reply), json.loads(row.explanation) if row.explanation is not None else None
 
     def forget(self, articles: Collection[ArticleId]) -> int:
         """Take the words of removed articles out of all stored replies, and overwrite them in the files.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,11 +34,13 @@ def build(
 ) -> None:
     """Make and publish the next index generation."""
     from service.console import say, say_json
+    from service.logs import configure_logging
 
     settings = settings_of(context, data)
     if job is not None and job_lock is not None:
         _work_for_server(settings, job, job_lock)
         return
+    configure_logging(logging.ERROR)
     report = build_index(settings, full=full)
     if json:
         say_json(asdict(report))
@@ -118,7 +121,9 @@ def _work_for_server(settings: Settings, job_id: str, descriptor: int) -> None:
     from service.assembly import index_builder, open_records
     from service.building import run_job
     from service.builds import yield_to_others
+    from service.logs import configure_logging, level_named
 
+    configure_logging(level_named(settings.log_level), settings.log_format)
     yield_to_others()
     ended = run_job(open_records(settings.data).adopt(job_id, descriptor), index_builder(settings))
     if ended.result is None:

@@ -153,6 +153,16 @@ class JobRecords:
                 return job
         return None
 
+    def latest(self) -> tuple[BuildJob | None, BuildJob | None]:
+        """Give the latest build, and the latest of those that succeeded; None where there is none."""
+        latest: BuildJob | None = None
+        for job_id in reversed(self._ids()):
+            job = self.get(job_id)
+            latest = latest or job
+            if job is not None and job.state == "succeeded":
+                return latest, job
+        return latest, None
+
     def cancel(self, job_id: str) -> bool:
         """Tell a build to stop at its next step, whichever process runs it; False where it is unknown or has ended."""
         job = self.get(job_id)

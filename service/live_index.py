@@ -66,6 +66,11 @@ class LiveIndex:
         return searcher
 
     @property
+    def embedder(self) -> Embedder:
+        """What embeds questions."""
+        return self._embedder
+
+    @property
     def problems(self) -> tuple[IndexingError, ...]:
         """What is wrong with generations that should have been served; empty when all is well."""
         return self._problems

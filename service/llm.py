@@ -21,7 +21,15 @@ _FENCED = re.compile(r"\s*```(?:json)?\s*(?P<inside>.*?)\s*```\s*", re.DOTALL | 
 
 
 class LlmError(ServiceError):
-    """Base of what goes wrong with an LLM; one of those below is raised."""
+    """Base of what goes wrong with an LLM; one of those below is raised.
+
+    Attributes:
+        for_log: The message without words of the LLM's server, which may repeat what it was asked.
+    """
+
+    def __init__(self, message: str, *, for_log: str | None = None) -> None:
+        super().__init__(message)
+        self.for_log = for_log or message
 
 
 class LlmUnavailable(LlmError):

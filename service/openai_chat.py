@@ -326,19 +326,25 @@ class OpenAiChatModel:
         )
 
     def _status_error(self, error: APIStatusError) -> LlmError:
-        status, said = error.status_code, self._said(error)
+        status = error.status_code
+        kind, fault, remedy = self._fault(status)
+        return kind(
+            f"{self._place} {fault} (status {status}{self._said(error)}){remedy}",
+            for_log=f"{self._place} {fault} (status {status}){remedy}",
+        )
+
+    def _fault(self, status: int) -> tuple[type[LlmError], str, str]:
+        """Say what a status means, and what to do."""
         if status in _PASSING_STATUSES:
-            return LlmUnavailable(f"{self._place} is busy (status {status}{said}); try again later")
+            return LlmUnavailable, "is busy", "; try again later"
         if status >= 500:
-            return LlmUnavailable(f"{self._place} failed (status {status}{said}); look at its log, or try again later")
+            return LlmUnavailable, "failed", "; look at its log, or try again later"
         if status in (401, 403):
-            return LlmRefused(f"{self._place} refuses the key (status {status}{said}); correct llm_api_key")
+            return LlmRefused, "refuses the key", "; correct llm_api_key"
         if status < 400 or status in (404, 405):
-            return LlmRefused(
-                f"{self._place} has no chat API there, or no model {self._model!r} (status {status}{said}); "
-                "correct llm_base_url or llm_model"
-            )
-        return LlmRequestRefused(f"{self._place} refuses the request (status {status}{said})")
+            nothing = f"has no chat API there, or no model {self._model!r}"
+            return LlmRefused, nothing, "; correct llm_base_url or llm_model"
+        return LlmRequestRefused, "refuses the request", ""
 
     def _said(self, error: APIStatusError) -> str:
         """Give the server's own words, in one short line, without the key if they repeat it."""

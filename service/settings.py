@@ -96,6 +96,19 @@ class Settings(BaseSettings):
         default="127.0.0.1", min_length=1, description="Where the server listens; beyond loopback only with API keys."
     )
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free one.")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How a server logs: console for people, json for machines."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important events that a server logs."
+    )
+    log_questions: bool = Field(
+        default=False, description="Whether the line of a request has its question; they are people's words."
+    )
+    otel_endpoint: str | None = Field(
+        default=None,
+        description="An OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318; none: no traces.",
+    )
     max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest request body.")
     max_upload_bytes: int = Field(default=100_000_000, ge=1_000, description="Largest form of uploaded files.")
     upload_timeout_seconds: float = Field(
@@ -177,6 +190,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_public_url(cls, url: str | None) -> str | None:
         return _web_address(url, "https://news.example.org/byline", "")
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _check_otel_endpoint(cls, url: str | None) -> str | None:
+        return _web_address(url, "http://127.0.0.1:4318", "; a key goes into OTEL_EXPORTER_OTLP_HEADERS")
 
     @field_validator("cors_origins")
     @classmethod

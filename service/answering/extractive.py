@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 import numpy as np
 
 from index.generation import Generation
 from index.searcher import SearchResult
-from service.answering.abstention import AbstentionModel, Decision, decide
+from service.answering.abstention import AbstentionModel, decide
+from service.answering.account import Account, Weighed
 from service.answering.answer import Answer
 from service.answering.composition import abstain, compose, compose_disputed
 from service.answering.conflicts import find_dispute
@@ -18,6 +20,7 @@ from service.answering.copies import one_of_each_copy
 from service.answering.evidence import Evidence, Question, gather
 from service.answering.parts import Part
 from service.answering.referents import with_referents
+from service.answering.reply import Told
 
 NEAREST = 3
 """Passages shown with an abstention."""
@@ -30,6 +33,9 @@ WORTH = 0.15
 
 SAME = 0.9
 """From this cosine on, two sentences say the same."""
+
+Verdict = Literal["chosen", "repeats", "no_room", "enough", "unlikely", "list"]
+"""Why a piece of evidence is said or not: `list`, as the list that was asked for is the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +71,48 @@ class ExtractiveAnswerer:
             parts: What the question asks, where it asks several things: each is answered, or said to be missing.
             max_citations: Most citations, above 0; each sentence or list takes one.
         """
+        return self.tell(question, result, generation, parts=parts, max_citations=max_citations).answer
+
+    def tell(
+        self,
+        question: str,
+        result: SearchResult,
+        generation: Generation,
+        *,
+        parts: Sequence[FoundPart] = (),
+        max_citations: int = 5,
+    ) -> Told:
+        """Answer as `answer` does, and say how the answer came about."""
         most = min(self._max_sentences, max_citations)
         whole = self.judge(question, result, generation)
+        account = self.account([whole], generation, most)
         if len(parts) < 2 or most < len(parts):
-            return self._one(whole, generation, most, asks_one=len(parts) < 2)
+            return Told(self._one(whole, generation, most, asks_one=len(parts) < 2), degraded=False, account=account)
         judged = [self.judge(one.part.search, one.result, generation) for one in parts]
+        account = self.account([whole, *judged], generation, most)
         answered = [one for one in judged if one.decision.reason is None]
         if not answered:
-            return self._one(whole, generation, most, asks_one=len(parts) < 2)
+            return Told(self._one(whole, generation, most, asks_one=False), degraded=False, account=account)
         said = [_say(one, most) for one in answered]
         chosen = _in_turns(said, most)
         missing = [one.part.words for one, said in zip(parts, judged, strict=True) if said.decision.reason is not None]
-        return compose(chosen, sureness=min(one.decision.confidence for one in answered), missing=missing)
+        sureness = min(one.decision.confidence for one in answered)
+        return Told(compose(chosen, sureness=sureness, missing=missing), degraded=False, account=account)
 
-    def judge(self, question: str, result: SearchResult, generation: Generation) -> Judged:
+    def judge(self, question: str, result: SearchResult, generation: Generation) -> Weighed:
         """Rank the evidence for a question, and decide whether it answers it."""
         asked = Question.read(question, generation)
         ranked = one_of_each_copy(gather(asked, result, generation), result, generation)
-        return Judged(asked, ranked, decide(asked, ranked, self._abstention))
+        return Weighed(asked, result, ranked, decide(asked, ranked, self._abstention))
 
-    def _one(self, judged: Judged, generation: Generation, most: int, *, asks_one: bool) -> Answer:
+    def account(self, weighed: Sequence[Weighed], generation: Generation, most: int) -> Account:
+        """Give the account of an answer that rests on what was weighed."""
+        return Account(tuple(weighed), generation, self._abstention, most)
+
+    def _one(self, judged: Weighed, generation: Generation, most: int, *, asks_one: bool) -> Answer:
         decision = judged.decision
         if decision.reason is not None:
-            return abstain(decision.reason, judged.nearest(), sureness=decision.confidence)
+            return abstain(decision.reason, nearest_of(judged), sureness=decision.confidence)
         chosen = _say(judged, most)
         dispute = find_dispute(judged.question, judged.ranked, generation) if asks_one else None
         if dispute is None or len(dispute.claims) > most:
@@ -97,21 +122,13 @@ class ExtractiveAnswerer:
         return compose_disputed(dispute, judged.question, rest, sureness=decision.confidence)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A question with its evidence, best first, and whether that answers it."""
-
-    question: Question
-    ranked: Sequence[Evidence]
-    decision: Decision
-
-    def nearest(self) -> list[Evidence]:
-        """Give what is shown with an abstention: what contradicts the question first."""
-        against = [self.decision.against] if self.decision.against is not None else []
-        return nearest([*against, *self.ranked])
+def nearest_of(judged: Weighed) -> list[Evidence]:
+    """Give what is shown with an abstention: what contradicts the question first."""
+    against = [judged.decision.against] if judged.decision.against is not None else []
+    return nearest([*against, *judged.ranked])
 
 
-def _say(judged: Judged, most: int) -> list[Evidence]:
+def _say(judged: Weighed, most: int) -> list[Evidence]:
     return with_referents(choose(judged.question, judged.ranked, most=most), judged.ranked, most=most)
 
 
@@ -136,18 +153,30 @@ def choose(question: Question, ranked: Sequence[Evidence], *, most: int) -> list
     Returns:
         At least one piece, best first; none repeats or holds another.
     """
+    reached = verdicts(question, ranked, most=most)
+    return [evidence for evidence, verdict in zip(ranked, reached, strict=True) if verdict == "chosen"]
+
+
+def verdicts(question: Question, ranked: Sequence[Evidence], *, most: int) -> list[Verdict]:
+    """Say of each piece of evidence whether it is to be said, and why not; arguments as of `choose`."""
     if question.several and ranked[0].is_list:
-        return [ranked[0]]  # a list that was asked for is the whole answer
+        rest: list[Verdict] = ["list"] * (len(ranked) - 1)  # a list that was asked for is the whole answer
+        return ["chosen", *rest]
     odds = likelihoods(ranked)
     chosen: list[Evidence] = []
+    found: list[Verdict] = []
     reached = 0.0
     for evidence, likely in zip(ranked, odds, strict=True):
         if len(chosen) == most or reached >= ENOUGH or likely < WORTH * odds[0]:
             break
         reached += likely
-        if not any(_repeats(evidence, other) for other in chosen):
+        if any(_repeats(evidence, other) for other in chosen):
+            found.append("repeats")
+        else:
             chosen.append(evidence)
-    return chosen
+            found.append("chosen")
+    left: Verdict = "no_room" if len(chosen) == most else "enough" if reached >= ENOUGH else "unlikely"
+    return found + [left] * (len(ranked) - len(found))
 
 
 def likelihoods(ranked: Sequence[Evidence]) -> list[float]:

@@ -7,18 +7,22 @@ is dropped. So the LLM decides what is said and in which order, and the articles
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 
 from index.generation import Generation
 from index.lexical import terms
 from index.searcher import SearchResult
+from index.stages import Stage, stage_since
+from service.answering.account import Account, Fate, LlmAccount, NotAsked, Outcome
 from service.answering.answer import Answer
 from service.answering.composition import Draft, Piece, abstain, say
 from service.answering.copies import standing
 from service.answering.evidence import quotable
-from service.answering.extractive import ExtractiveAnswerer, FoundPart
+from service.answering.extractive import ExtractiveAnswerer, FoundPart, nearest_of
 from service.answering.prompting import Prompt, write_prompt
 from service.answering.reading import Said, SentenceReader
 from service.answering.referents import leans
@@ -26,6 +30,7 @@ from service.answering.reply import Told
 from service.answering.support import Encode, Passage, before, check, replacement
 from service.circuit import Circuit
 from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, LlmRequestRefused, StreamingChatModel
+from service.tally import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +69,10 @@ class LlmAnswerer:
         reply_tokens: Longest reply.
         fallback: Whether the extractive answer is given where the LLM gives none; else it is an error.
         circuit: Keeps questions from waiting for an LLM that is down.
+
+    Attributes:
+        requests: Counts those to the LLM that came to an end, by the kind of error, or `ok`.
+        sentences: Counts those that it said, by what became of them (`account.Outcome`).
     """
 
     def __init__(
@@ -84,6 +93,8 @@ class LlmAnswerer:
         self._reply_tokens = reply_tokens
         self._fallback = fallback
         self._circuit = circuit or Circuit()
+        self.requests = Tally()
+        self.sentences = Tally()
 
     def answer(
         self,
@@ -111,23 +122,47 @@ class LlmAnswerer:
             LlmDown: The LLM gave no answer, and there is no fallback.
             Cancelled: `cancelled` said so.
         """
+        began = time.perf_counter()
         judged = self._extractive.judge(question, result, generation)
+        stages = [stage_since("judge", began)]
+        account = self._extractive.account([judged], generation, max_citations)
+        sureness = judged.decision.confidence
         if judged.decision.reason == "no_relevant_passage":
-            return Told(abstain("no_relevant_passage", judged.nearest(), sureness=judged.decision.confidence), False)
+            nothing = abstain("no_relevant_passage", nearest_of(judged), sureness=sureness)
+            account = replace(account, llm=LlmAccount("no_relevant_passage"))
+            return Told(nothing, False, stages=tuple(stages), account=account)
 
-        def instead() -> Answer:
-            return self._extractive.answer(question, result, generation, parts=parts, max_citations=max_citations)
+        def instead() -> Told:
+            return self._extractive.tell(question, result, generation, parts=parts, max_citations=max_citations)
+
+        def unasked(why: NotAsked, reason: str) -> Told:
+            return _under(self._without(instead, reason), LlmAccount(why), stages)
 
         hits = standing([*result.hits, *(hit for part in parts for hit in part.result.hits)], result, generation)
         prompt = write_prompt(question, list({hit.row: hit for hit in hits}.values()), room=self._room)
         if not prompt.passages:
-            return self._without(instead, "llm_context_tokens leaves no room for a passage beside this question")
+            return unasked("no_room", "llm_context_tokens leaves no room for a passage beside this question")
         if not self._circuit.allows():
-            return self._without(
-                instead, f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
+            return unasked(
+                "circuit_open", f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
             )
         longest = self._reply_tokens * LONGEST_TOKEN_CHARS
         reading = _Reading(question, prompt, generation, self._encode, max_citations, on_piece, longest)
+        failure = self._read(reading, prompt, cancelled)
+        stages += reading.stages
+        asked = reading.account(prompt, failure)
+        if reading.draft.sentences:
+            told = reading.draft.answer(sureness=sureness)
+            return reading.told(told, degraded=failure is not None, stages=stages, account=replace(account, llm=asked))
+        if failure is None and reading.declines:
+            declined = abstain("not_stated", nearest_of(judged), sureness=sureness)
+            return reading.told(declined, degraded=False, stages=stages, account=replace(account, llm=asked))
+        reason = str(failure) if failure else "nothing that the LLM said is in the articles"
+        without = _under(self._without(instead, reason), asked, stages)
+        return reading.told(without.answer, degraded=True, stages=stages, account=without.account)
+
+    def _read(self, reading: _Reading, prompt: Prompt, cancelled: Callable[[], bool]) -> LlmError | None:
+        """Ask the LLM and read its reply; gives what ended it early."""
         failure: LlmError | None = None
         try:
             reading.read(
@@ -135,20 +170,22 @@ class LlmAnswerer:
             )
         except LlmError as error:
             failure = error
-            log.warning("the LLM gave no whole answer", reason=str(error), sentences=len(reading.draft.sentences))
+            log.warning("the LLM gave no whole answer", reason=error.for_log, sentences=len(reading.draft.sentences))
+        finally:
+            for fate in reading.fates:
+                self.sentences.note(fate.outcome)
+        self.requests.note(type(failure).__name__ if failure else "ok")
         # A reply that cannot be used shows that the LLM is there, and so does the refusal of one question.
         if failure is None or isinstance(failure, (LlmReplyUnusable, LlmRequestRefused)):
             self._circuit.succeeded()
         else:
             self._circuit.failed()
-        if reading.draft.sentences:
-            told = reading.draft.answer(sureness=judged.decision.confidence)
-            return reading.told(told, degraded=failure is not None)
-        if failure is None and reading.declines:
-            declined = abstain("not_stated", judged.nearest(), sureness=judged.decision.confidence)
-            return reading.told(declined, degraded=False)
-        without = self._without(instead, str(failure) if failure else "nothing that the LLM said is in the articles")
-        return reading.told(without.answer, degraded=True)
+        return failure
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the LLM is not asked at present, as it failed too often."""
+        return self._circuit.is_open
 
     @property
     def problem(self) -> str | None:
@@ -159,10 +196,16 @@ class LlmAnswerer:
         meanwhile = "answers are extractive" if self._fallback else "questions for it are answered 503"
         return f"the LLM failed {self._circuit.failures} times in a row; {meanwhile} for {seconds:.0f} more seconds"
 
-    def _without(self, instead: Callable[[], Answer], reason: str) -> Told:
+    def _without(self, instead: Callable[[], Told], reason: str) -> Told:
         if not self._fallback:
             raise LlmDown(f"no answer by the LLM: {reason}")
-        return Told(instead(), degraded=True)
+        return replace(instead(), degraded=True)
+
+
+def _under(told: Told, asked: LlmAccount, stages: Sequence[Stage]) -> Told:
+    """Give the answer that takes an LLM's place, with what was tried before."""
+    account = replace(told.account, llm=asked) if told.account is not None else None
+    return replace(told, stages=tuple(stages), account=account)
 
 
 class _Reading:
@@ -187,34 +230,42 @@ class _Reading:
         self._most = max_citations
         self._on_piece = on_piece
         self._tokens = [0, 0]
-        self._read = 0
+        self.fates: list[Fate] = []
+        self.stages: list[Stage] = []
 
     def read(self, deltas: Iterator[Delta]) -> None:
         """Read a reply to its end, or until it has said enough."""
-        reader, chars = SentenceReader(), 0
+        reader, chars, began = SentenceReader(), 0, time.perf_counter()
         try:
             for delta in deltas:
+                if delta.text and not self.stages:
+                    self.stages.append(stage_since("llm_first", began))
                 chars += len(delta.text)
                 if chars > self._longest_chars:
                     raise LlmReplyUnusable("the LLM's reply is longer than it was allowed to be")
                 self._tokens = [delta.prompt_tokens or self._tokens[0], delta.completion_tokens or self._tokens[1]]
                 for said in reader.feed(delta.text):
                     self._take(said)
-                if self._read >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
+                if len(self.fates) >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
                     return
         finally:
             if isinstance(deltas, Generator):
                 deltas.close()
+            self.stages.append(stage_since("llm", began))
         for said in reader.end():
             self._take(said)
 
     def _take(self, said: Said) -> None:
-        self._read += 1
+        outcome, reason = self._say(said)
+        self.fates.append(Fate(outcome, reason, said.numbers[:MOST_READ]))
+
+    def _say(self, said: Said) -> tuple[Outcome, str]:
+        """Say a sentence if it is borne out; gives what became of it and why."""
         cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
         # Without a number of its own a sentence may rest on any passage.
         passages = cited or self._passages
         if not passages or not quotable(said.words):
-            return
+            return "dropped", "not_quotable"
         # A fragment ("Ada Brandt.") says something only together with the question, which is not checked.
         stems = frozenset(terms(said.words))
         fragment = len(stems) < FEWEST_TERMS
@@ -225,18 +276,20 @@ class _Reading:
             sources, words = borne.sources, borne.words
         elif _DECLINES.search(said.words):
             self.declines = True
-            return
+            return "dropped", "declines"
         else:
             meant = f"{self._question} {said.words}" if fragment else said.words
             source = replacement(self._encode([meant])[0], passages, holding=stems if fragment else frozenset())
             if source is None or not stems:
-                return
+                return "dropped", "not_borne_out"
             sources, words = (source,), source.quote
         # "She resigned." says something only behind the sentence that names her.
         named = before(sources[0], passages) if leans(words) else None
         first = [named] if named is not None and not self.draft.cites(named) else []
-        if self.draft.says(words) or not self.draft.room_for([*first, *sources], self._most):
-            return
+        if self.draft.says(words):
+            return "dropped", "said_already"
+        if not self.draft.room_for([*first, *sources], self._most):
+            return "dropped", "no_room"
         for source in first:
             self._on_piece(say(self.draft, source))
         if borne is not None and borne.support == "supported":
@@ -244,7 +297,12 @@ class _Reading:
             self._on_piece(self.draft.add(words, sources, support="supported", score=score))
         else:
             self._on_piece(say(self.draft, sources[0]))
+        return ("kept", borne.support) if borne is not None else ("repaired", "not_borne_out")
 
-    def told(self, answer: Answer, *, degraded: bool) -> Told:
+    def account(self, prompt: Prompt, failure: LlmError | None) -> LlmAccount:
+        """Say what the LLM was shown and did."""
+        return LlmAccount(None, prompt.passages, tuple(self.fates), type(failure).__name__ if failure else None)
+
+    def told(self, answer: Answer, *, degraded: bool, stages: Sequence[Stage], account: Account | None) -> Told:
         """Give an answer with what the reply took."""
-        return Told(answer, degraded, *self._tokens)
+        return Told(answer, degraded, self._tokens[0], self._tokens[1], tuple(stages), account)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from service.answering.answer import Answer, AnswererName
+
+if TYPE_CHECKING:
+    from index.searcher import Filters
+    from index.stages import Stage
+    from service.answering.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +32,19 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer, whether it is less than what was asked for, and what it took of an LLM."""
+    """An answer, whether it is less than what was asked for, what it took of an LLM, and how it came about."""
 
     answer: Answer
     degraded: bool
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    stages: tuple[Stage, ...] = ()
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with its circumstances: what was searched, in which generation, by which answerer."""
+    """An answer with its circumstances: what was searched, how, in which generation, by which answerer."""
 
     answer: Answer
     question: str
@@ -47,3 +54,6 @@ class Reply:
     timings: Timings
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    filters: Filters | None = None
+    stages: tuple[Stage, ...] = ()
+    account: Account | None = None

@@ -65,7 +65,7 @@ class Rewriter:
             reply = self._model.complete(*_prompt(message.strip(), shown), max_tokens=REPLY_TOKENS).text
         except LlmError as error:
             self._circuit.failed()
-            log.warning("follow-up not rewritten by the LLM", reason=str(error))
+            log.warning("follow-up not rewritten by the LLM", reason=error.for_log)
             return by_rule
         self._circuit.succeeded()
         question = reply.strip()

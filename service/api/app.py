@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api import articles, chat, index, openai, operations, pages, search
+from service.api import articles, chat, explaining, index, openai, operations, pages, search
 from service.api.access import AccessGate
 from service.api.errors import Problem, install_handlers
+from service.api.gauges import StateCollector, watch_loop
+from service.api.observing import Observer
 from service.api.openai_errors import OpenAiError
 from service.api.openai_requests import OPENAI_HEADERS
 from service.api.opening import Opening
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
+    explaining.router,
     openai.router,
     search.router,
     articles.router,
@@ -39,6 +43,8 @@ _DESCRIPTION = (
     "Answers questions from a collection of articles; every sentence of an answer names the exact words of "
     "the article it rests on. Offsets count Unicode code points of an article's `text`."
 )
+
+_NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
 
 
 class BylineApi(FastAPI):
@@ -65,6 +71,7 @@ def build_app(parts: Parts | Opening) -> FastAPI:
     """
     opening = parts if isinstance(parts, Opening) else Opening.of(parts)
     state = ApiState.of(opening)
+    state.metrics.registry.register(StateCollector(state))
     app = BylineApi(
         title="Byline",
         summary="Cited answers from articles",
@@ -75,8 +82,8 @@ def build_app(parts: Parts | Opening) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         # A redirect would take its address from the header Host.
         redirect_slashes=False,
-        # Nothing is sent anywhere, whatever OTEL_… variables the environment happens to hold.
-        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+        # Nothing is sent but where the settings say, whatever OTEL_… variables the environment happens to hold.
+        telemetry=state.tracing.of_requests if state.tracing is not None else _NO_TELEMETRY,
     )
     app.state.byline = state
     for router in ROUTERS:
@@ -87,6 +94,7 @@ def build_app(parts: Parts | Opening) -> FastAPI:
         RequestGate,
         max_body_bytes=opening.settings.max_body_bytes,
         timeout_seconds=opening.settings.request_timeout_seconds,
+        observer=Observer(state.metrics, log_questions=opening.settings.log_questions, tracing=state.tracing),
         paths={
             articles.FILES_PATH: (opening.settings.max_upload_bytes, opening.settings.upload_timeout_seconds),
         },
@@ -126,9 +134,11 @@ def _lifespan(state: ApiState) -> Callable[[FastAPI], AbstractAsyncContextManage
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         state.opening.when_over(watch)
+        watching_loop = asyncio.create_task(watch_loop(state.metrics))
         try:
             yield
         finally:
+            watching_loop.cancel()
             await asyncio.to_thread(state.close)
 
     return lifespan

@@ -14,6 +14,7 @@ from fastapi import Request
 from index.searcher import Filters
 from service.answering.answer import AnswererName
 from service.answering.reply import Reply, Turn
+from service.api.notes import RequestNotes
 from service.api.state import ApiState
 
 LOOK_SECONDS = 0.5
@@ -25,7 +26,7 @@ CLIENT_LEFT = 499
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a client asks: a message, the turns before it, who answers, and out of what."""
+    """What a client asks: a message, the turns before it, who answers, out of what, and where that is noted."""
 
     message: str
     turns: Sequence[Turn]
@@ -33,6 +34,7 @@ class Asked:
     max_citations: int
     as_of: date | None
     filters: Filters | None
+    notes: RequestNotes
 
 
 class Gone:
@@ -57,7 +59,7 @@ async def answer_whole(asked: Asked, state: ApiState) -> Reply:
     """Answer as a whole."""
     workers = state.llm if asked.answerer == "llm" else state.questions
     with Gone(state) as gone:
-        return await workers.run(
+        reply = await workers.run(
             state.parts.assistant.ask,
             asked.message,
             history=asked.turns,
@@ -67,6 +69,8 @@ async def answer_whole(asked: Asked, state: ApiState) -> Reply:
             filters=asked.filters,
             cancelled=gone,
         )
+    asked.notes.answered(reply)
+    return reply
 
 
 async def answer_unless_left(asked: Asked, state: ApiState, request: Request) -> Reply | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Annotated
 
@@ -9,13 +10,15 @@ import structlog
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
-from service.answering.reply import Turn
+from index.stages import stage_since
+from service.answering.reply import Reply, Turn
 from service.api.access import REFUSALS, Caller, Reader
 from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
 from service.api.chat_stream import stream_answer
 from service.api.errors import NotFound, request_id_of, responses
 from service.api.events import EVENT_STREAM
 from service.api.keyed import KEY_PARAMETER, KeyedRoute
+from service.api.notes import RequestNotes, notes_of
 from service.api.replies import NativeForm, reply_out
 from service.api.schemas import (
     ChatRequest,
@@ -34,6 +37,7 @@ from service.api.schemas import (
 )
 from service.api.state import ApiState, State
 from service.conversations import ConversationsUnavailable, Message, new_conversation_id, new_message_id
+from service.explanation import explanation_of
 from service.rendering import render_reply
 
 log = structlog.get_logger(__name__)
@@ -57,7 +61,9 @@ _CHAT_RESPONSES = responses(400, 404, 408, 409, 413, 415, 422, 503) | {
 @router.post("/chat", response_model=ReplyOut, responses=_CHAT_RESPONSES, openapi_extra=KEY_PARAMETER)
 async def chat(body: ChatRequest, request: Request, state: State, caller: Reader) -> Response | ReplyOut:
     """Answer a message from the articles, every sentence cited."""
-    asked = await _asked(body, state, caller)
+    notes = notes_of(request)
+    notes.asked(body.message)
+    asked = await _asked(body, state, caller, notes)
     wanted = _wanted_form(request.headers.get("accept", ""))
     message_id = new_message_id()
     if body.stream or wanted == EVENT_STREAM:
@@ -66,14 +72,14 @@ async def chat(body: ChatRequest, request: Request, state: State, caller: Reader
             message_id=message_id,
             conversation_id=new_conversation_id() if begins else body.conversation_id,
             request_id=request_id_of(request),
-            keep=partial(_remembered, body, state=state, caller=caller),
+            keep=partial(_remembered, body, state=state, caller=caller, notes=notes),
         )
         return await stream_answer(asked, form, state, request_id_of(request))
     reply = await answer_unless_left(asked, state, request)
     if reply is None:
         return Response(status_code=CLIENT_LEFT)
     out = reply_out(reply, message_id=message_id, conversation_id=body.conversation_id)
-    out = await _remembered(body, out, state=state, caller=caller)
+    out = await _remembered(body, out, state=state, caller=caller, notes=notes)
     return PlainTextResponse(render_reply(reply)) if wanted == PLAIN_TEXT else out
 
 
@@ -139,7 +145,7 @@ async def put_feedback(message_id: str, body: FeedbackRequest, state: State, cal
         raise NotFound("there is no stored answer of this id")
 
 
-async def _asked(body: ChatRequest, state: ApiState, caller: Caller) -> Asked:
+async def _asked(body: ChatRequest, state: ApiState, caller: Caller, notes: RequestNotes) -> Asked:
     turns = await _turns(body, state, caller)
     return Asked(
         message=body.message,
@@ -148,6 +154,7 @@ async def _asked(body: ChatRequest, state: ApiState, caller: Caller) -> Asked:
         max_citations=body.max_citations,
         as_of=body.as_of,
         filters=body.filters.to_filters() if body.filters else None,
+        notes=notes,
     )
 
 
@@ -162,26 +169,35 @@ async def _turns(body: ChatRequest, state: ApiState, caller: Caller) -> list[Tur
     return turns
 
 
-async def _remembered(body: ChatRequest, out: ReplyOut, *, state: ApiState, caller: Caller) -> ReplyOut:
-    """Give a reply with its ids, stored, unless the client keeps the history itself."""
+async def _remembered(
+    body: ChatRequest, out: ReplyOut, *, state: ApiState, caller: Caller, notes: RequestNotes
+) -> ReplyOut:
+    """Give a reply with its ids, stored with how it came about, unless the client keeps the history itself."""
     if body.history is not None:
         return out
-    store = state.parts.conversations
+    began = time.perf_counter()
     try:
-        conversation_id, message_id = await state.storage.run(
-            store.add_exchange,
-            body.conversation_id,
-            body.message,
-            out.model_dump(mode="json"),
-            begin_as=out.conversation_id,
-            message_id=out.id,
-            owner=caller.owner,
-        )
+        conversation_id, message_id = await state.storage.run(_keep, body, out, state, caller, notes.reply)
     except ConversationsUnavailable as error:
         # The answer is worth more than its record; /readyz names the problem.
         log.warning("exchange not stored", reason=str(error))
+        state.metrics.exchange(stored=False)
         return out.model_copy(update={"conversation_id": body.conversation_id})
+    state.metrics.exchange(stored=True)
+    notes.stages.append(stage_since("store", began))
     return out.model_copy(update={"id": message_id, "conversation_id": conversation_id})
+
+
+def _keep(body: ChatRequest, out: ReplyOut, state: ApiState, caller: Caller, reply: Reply | None) -> tuple[str, str]:
+    return state.parts.conversations.add_exchange(
+        body.conversation_id,
+        body.message,
+        out.model_dump(mode="json"),
+        begin_as=out.conversation_id,
+        message_id=out.id,
+        owner=caller.owner,
+        explanation=explanation_of(reply) if reply is not None else None,
+    )
 
 
 def _message_out(message: Message) -> MessageOut:

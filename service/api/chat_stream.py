@@ -140,6 +140,7 @@ async def _as_it_comes(asked: Asked, found: Found, state: ApiState) -> AsyncGene
                 if not work.done():
                     yield None
             reply = await work
+            asked.notes.answered(reply)
         finally:
             work.cancel()
     if not begun:  # the extractive answer, in the place of the LLM's

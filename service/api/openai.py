@@ -18,6 +18,7 @@ from service.api.bodies import StrictRoute
 from service.api.chat_stream import stream_answer, stream_of, told
 from service.api.errors import UnknownModel, request_id_of
 from service.api.events import EVENT_STREAM
+from service.api.notes import notes_of
 from service.api.openai_replies import ChunkForm, CompletionOut, completion_of
 from service.api.openai_requests import CompletionRequest, require_length
 from service.api.state import ApiState, State, StateNow
@@ -57,9 +58,11 @@ class ModelsOut(BaseModel):
 @router.post("/chat/completions", response_model=CompletionOut, responses=_COMPLETION_RESPONSES)
 async def create_completion(body: CompletionRequest, request: Request, state: State) -> Response | CompletionOut:
     """Answer the last message of the user from the articles, every sentence cited; nothing is stored."""
+    notes = notes_of(request)
     answerer = _answerer_of(body.model, state)
     base_url = base_url_of(request, state.opening.settings.public_url)
     question, turns = body.question()
+    notes.asked(question)
     declined = _declined(question) if _is_task(question) else None
     if declined is None:
         require_length(question)
@@ -70,6 +73,7 @@ async def create_completion(body: CompletionRequest, request: Request, state: St
         max_citations=body.byline.max_citations,
         as_of=body.byline.as_of,
         filters=body.filters(),
+        notes=notes,
     )
     if body.stream:
         form = _form(body, base_url, state)

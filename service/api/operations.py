@@ -19,6 +19,7 @@ from service.api.errors import (
 )
 from service.api.schemas import EmbeddingOut, LiveOut, ReadyOut, VersionOut
 from service.api.state import STARTING, ApiState, StateNow
+from service.metrics import CONTENT_TYPE
 from service.version import byline_version
 
 router = APIRouter(tags=["operations"])
@@ -43,7 +44,7 @@ async def readyz(request: Request, response: Response, state: StateNow) -> Respo
     if state.opening.parts is None:
         return _not_ready(request, _STOPPING if state.stopping else STARTING, retry_after=1)
     try:
-        failure = await state.storage.run(_failing_check, state)
+        failure = await state.storage.run(failing_check, state)
     except Overloaded as error:
         failure = f"storage: {error}"
     generation = _generation(state)
@@ -91,6 +92,19 @@ def _not_ready(
     return problem_response(problem, headers, extra={"generation": generation, "problems": list(problems)})
 
 
+@router.head("/metrics", include_in_schema=False)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=responses(503)
+    | {200: {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def show_metrics(state: StateNow) -> Response:
+    """Give all metrics in Prometheus' text format."""
+    text = await state.scrapes.run(state.metrics.render)
+    return Response(text, headers=_NO_STORE | {"Content-Type": CONTENT_TYPE})
+
+
 @router.get("/version")
 async def show_version(response: Response) -> VersionOut:
     """Say which version of Byline this is."""
@@ -98,7 +112,8 @@ async def show_version(response: Response) -> VersionOut:
     return VersionOut(version=byline_version())
 
 
-def _failing_check(state: ApiState) -> str | None:
+def failing_check(state: ApiState) -> str | None:
+    """Say why questions cannot be answered, beginning with the check's name; None where they can."""
     if state.stopping:
         return _STOPPING
     try:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,6 +22,7 @@ from service.api.errors import (
     TooSlow,
     error_response,
 )
+from service.api.observing import Observer
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +41,16 @@ class RequestGate:
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, timeout_seconds: float, paths: Mapping[str, tuple[int, float]]
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        timeout_seconds: float,
+        paths: Mapping[str, tuple[int, float]],
+        observer: Observer,
     ) -> None:
         self._app = app
+        self._observer = observer
         self._limits = (max_body_bytes, timeout_seconds)
         self._paths = paths
 
@@ -52,20 +59,13 @@ class RequestGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
         exchange = _Exchange(scope, receive, send, *self._paths.get(scope["path"], self._limits))
+        notes = self._observer.begin(scope, exchange.request_id)
+        exchange.on_stream = lambda: self._observer.streams(notes)
         try:
             await self._serve(exchange)
         finally:
-            log.info(
-                "request",
-                id=exchange.request_id,
-                method=scope["method"],
-                # The template, not the path: a path is the client's own text.
-                route=getattr(scope.get("route"), "path", None),
-                status=exchange.status,
-                ms=round((time.perf_counter() - began) * 1000, 1),
-            )
+            self._observer.end(notes, scope, exchange.request_id, exchange.status)
 
     async def _serve(self, exchange: _Exchange) -> None:
         try:
@@ -86,6 +86,7 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, timeout_seconds: float) -> None:
         self.scope = scope
         self.status: int | None = None
+        self.on_stream: Callable[[], None] = lambda: None
         self.limit = asyncio.timeout(timeout_seconds)
         self._receive = receive
         self._send = send
@@ -141,6 +142,8 @@ class _Exchange:
             headers["X-Content-Type-Options"] = "nosniff"
             headers.update(self.scope.get(HEADERS_KEY, {}))
             streams = headers.get("content-type", "").startswith("text/event-stream")
+            if streams:
+                self.on_stream()
             if self._timed:
                 seconds = self._timeout_seconds + (STREAM_SECONDS if streams else 0)
                 self.limit.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -20,7 +20,7 @@ from service.api.requests import MAX_HEAD_BYTES
 from service.api.state import ApiState
 from service.errors import ServiceError, WrongUse
 from service.keys import KEYS_FILE, KeyRing
-from service.logs import configure_logging
+from service.logs import configure_logging, level_named
 
 if TYPE_CHECKING:
     from service.assembly import Parts
@@ -117,7 +117,7 @@ def serve(
     """
     host = settings.host
     require_access_control(settings)
-    configure_logging()
+    configure_logging(level_named(settings.log_level), settings.log_format)
     with _listen(host, settings.port) as listener:
         place = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         opening = Opening(settings, open_parts)

@@ -11,9 +11,11 @@ from fastapi import Depends, Request
 from service.api.errors import NotReady, Overloaded, ShuttingDown
 from service.api.opening import Opening
 from service.api.workers import Workers
+from service.metrics import Metrics
 
 if TYPE_CHECKING:
     from service.assembly import Parts
+    from service.tracing import Tracing
 
 STARTING = "starting: the index and the embedding model are being opened"
 """What a client is told who cannot be answered yet."""
@@ -28,6 +30,8 @@ LLM_THREADS = 8
 UPLOAD_THREADS = 2
 """Each holds a file of up to 20 MB and all its articles."""
 
+SCRAPES_WAITING = 8
+
 _LOOK_SECONDS = 0.02
 """Between two looks, while requests wait for the parts, whether these are open or the server is told to stop."""
 
@@ -37,8 +41,10 @@ class ApiState:
     """Collaborators of one application.
 
     `questions` runs what computes (search, answers, reading of articles), `storage` what waits for databases
-    and files, `llm` what waits for an LLM, `uploads` what reads uploaded files, of which `uploading` are under way.
-    `stopping` is set when the process was told to stop: open streams then come to their end.
+    and files, `llm` what waits for an LLM, `uploads` what reads uploaded files, of which `uploading` are under way,
+    `scrapes` what operators' programs ask for, however busy the others are. `metrics` count what happens, `tracing`
+    sends traces where there is a collector. `stopping` is set when the process was told to stop: open streams then
+    come to their end.
     """
 
     opening: Opening
@@ -46,13 +52,20 @@ class ApiState:
     storage: Workers
     llm: Workers
     uploads: Workers
+    scrapes: Workers
+    metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing | None = None
     uploading: int = field(default=0, init=False)
     stopping: bool = False
     _waiting: int = field(default=0, init=False)
 
     @classmethod
     def of(cls, opening: Opening) -> ApiState:
-        """Make the state for parts that are open or being opened, by their settings."""
+        """Make the state for parts that are open or being opened, by their settings.
+
+        Raises:
+            WrongUse: The settings name a collector, and what sends traces is not installed.
+        """
         waiting = opening.settings.max_waiting_requests
         return cls(
             opening=opening,
@@ -60,6 +73,8 @@ class ApiState:
             storage=Workers("storage", threads=STORAGE_THREADS, waiting=waiting),
             llm=Workers("llm", threads=LLM_THREADS, waiting=waiting),
             uploads=Workers("uploads", threads=UPLOAD_THREADS, waiting=waiting),
+            scrapes=Workers("scrapes", threads=1, waiting=SCRAPES_WAITING),
+            tracing=_tracing(opening.settings.otel_endpoint),
         )
 
     @property
@@ -100,6 +115,9 @@ class ApiState:
         self.storage.close()
         self.llm.close()
         self.uploads.close()
+        self.scrapes.close()
+        if self.tracing is not None:
+            self.tracing.close()
         if self.opening.parts is not None:
             self.opening.parts.close()
         else:
@@ -108,6 +126,14 @@ class ApiState:
     def _close_late(self) -> None:
         if self.opening.parts is not None:
             self.opening.parts.close()
+
+
+def _tracing(endpoint: str | None) -> Tracing | None:
+    if endpoint is None:
+        return None
+    from service.tracing import Tracing  # and with it what sends traces
+
+    return Tracing(endpoint)
 
 
 async def get_state_now(request: Request) -> ApiState:

@@ -21,6 +21,26 @@ class Workers:
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threading.Semaphore(threads + waiting)
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._running = 0
+        self._refused = 0
+
+    @property
+    def running(self) -> int:
+        """Calls that run now."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait in line now."""
+        with self._lock:
+            return self._taken - self._running
+
+    @property
+    def refused(self) -> int:
+        """Calls that were refused so far, as the line was full."""
+        return self._refused
 
     async def run(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in one of the threads.
@@ -31,16 +51,31 @@ class Workers:
             Overloaded: The line is full.
         """
         if not self._room.acquire(blocking=False):
+            with self._lock:
+                self._refused += 1
             raise Overloaded("too many requests are waiting; try again shortly")
+        with self._lock:
+            self._taken += 1
         try:
-            future = self._executor.submit(partial(func, *args, **kwargs))
+            future = self._executor.submit(self._call, partial(func, *args, **kwargs))
         except RuntimeError as error:  # only a closed executor refuses
-            self._room.release()
+            self._leave(None)
             raise Overloaded("the server is shutting down") from error
         future.add_done_callback(self._leave)
         return await asyncio.wrap_future(future)
 
-    def _leave(self, _future: Future[T]) -> None:
+    def _call(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self._running += 1
+        try:
+            return call()
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _leave(self, _future: Future[T] | None) -> None:
+        with self._lock:
+            self._taken -= 1
         self._room.release()
 
     def close(self) -> None:

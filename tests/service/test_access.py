@@ -4,7 +4,10 @@ import threading
 
 import pytest
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
+from ingest.intake import prepare
+from ingest.readers import RawArticle
 from service import keys
 from service.api.app import build_app
 from service.api.openai_errors import speaks_openai
@@ -52,6 +55,7 @@ ROUTES = [
     ("PATCH", "/v1/conversations/conv_1", {"title": "x"}, "read"),
     ("DELETE", "/v1/conversations/conv_1", None, "read"),
     ("PUT", "/v1/messages/msg_1/feedback", {"rating": "up"}, "read"),
+    ("GET", "/v1/messages/msg_1/explain", None, "read"),
     ("GET", "/v1/articles", None, "read"),
     ("GET", "/v1/articles/a", None, "read"),
     ("POST", "/v1/articles", {"text": "A sentence of an article."}, "write"),
@@ -301,3 +305,18 @@ def test_a_public_host_is_refused_until_there_is_a_key_that_works(tmp_path, host
     store.close()
     with pytest.raises(PublicHostRefused):
         require_access_control(settings)
+
+
+@pytest.mark.model
+def test_an_explanation_is_its_owners_and_the_log_names_the_key(service, build_index):
+    served = service()
+    served.parts.library.put(prepare(RawArticle(text="The ferry to Orlo leaves at nine.", title="Ferry to Orlo")))
+    build_index(served.parts)
+    one, other = served.client("read"), served.client("read")
+    with capture_logs() as logged:
+        asked = one.post("/v1/chat", json={"message": "When does the ferry to Orlo leave?"}).json()
+    (key,) = {line["key"] for line in logged if line["event"] == "request"}
+    assert key in {stored.id for stored in served.store.all()}
+    assert one.headers["Authorization"].split()[1] not in repr(logged)
+    assert one.get(f"/v1/messages/{asked['id']}/explain").status_code == 200
+    assert other.get(f"/v1/messages/{asked['id']}/explain").status_code == 404

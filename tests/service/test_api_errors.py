@@ -395,6 +395,7 @@ def test_the_log_line_of_a_request_holds_no_text_of_the_client(client):
         "method": "POST",
         "route": "/v1/search",
         "status": 200,
+        "generation": "000001",
     }
     assert (second["route"], second["status"]) == (None, 404)
 
