@@ -2,6 +2,7 @@
 
 import { ask } from "./chat.js";
 import { byId } from "./dom.js";
+import { filtersAreWrong } from "./filters.js";
 
 /** Make the field ready: Enter sends, Shift and Enter begin a line. */
 export function startComposer() {
@@ -17,7 +18,7 @@ export function startComposer() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const message = field.value.trim();
-    if (!message || byId("send").hidden) return;
+    if (!message || byId("send").hidden || filtersAreWrong()) return;
     field.value = "";
     fit(field);
     ask(message);

@@ -51,6 +51,14 @@ export function choices() {
   return chosen;
 }
 
+/** Tell whether the days contradict each other, and show where. */
+export function filtersAreWrong() {
+  if (byId("to").checkValidity()) return false;
+  toggle(true);
+  byId("to").focus();
+  return true;
+}
+
 /** Offer the choice of who answers, if there is an LLM. */
 export async function offerAnswerers() {
   const models = await getJson("v1/models", { quiet: true }).catch(() => ({ data: [] }));

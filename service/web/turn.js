@@ -98,8 +98,10 @@ export function problemText(problem) {
   if (problem.is?.("no-index")) {
     return "There is no index yet. Add articles, and questions can be answered once it is built.";
   }
-  return problem.message;
+  return sentence(problem.message);
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
 
 /** Give a button that asks again, not before the server wants to be asked. */
 function retryRow(seconds, again) {

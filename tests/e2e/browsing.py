@@ -34,6 +34,7 @@ def chromium():
             pytest.fail(message)
         pytest.skip(message)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=20_000)
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()

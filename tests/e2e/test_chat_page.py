@@ -181,6 +181,11 @@ def test_filters_bound_what_is_searched(server, visit):
     page.locator("#from").fill("2025-10-01")
     page.locator("#to").fill("2025-09-01")
     expect(page.locator("#filters-wrong")).to_have_text("This day is before the first.")
+    page.locator("#filters-done").click()
+    page.locator("#message").fill(LEAK)
+    page.keyboard.press("Enter")
+    expect(page.locator("#to")).to_be_focused()
+    assert page.locator(".turn").count() == 0
     page.locator("#to").fill("2025-10-31")
     page.locator("#as-of").fill("2025-10-20")
     page.locator("#source").fill("Sample Evening Ledger")

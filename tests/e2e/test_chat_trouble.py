@@ -23,9 +23,9 @@ def problem(status, detail, name="x", **headers):
     ("answer", "said"),
     [
         (problem(429, "at most 5 a minute", **{"retry-after": "1"}), "Too many requests at once: at most 5 a minute"),
-        (problem(503, "the line is full", **{"retry-after": "1"}), "the line is full"),
+        (problem(503, "the line is full", **{"retry-after": "1"}), "The line is full."),
         (problem(403, "the key may only read"), "Your key may not do this: the key may only read"),
-        (problem(422, "1 value is not allowed"), "1 value is not allowed"),
+        (problem(422, "1 value is not allowed."), "1 value is not allowed."),
         ({"status": 502, "body": "<html>"}, "The server answered with status 502."),
         (None, "The server cannot be reached."),
         ({"content_type": "text/event-stream", "body": 'event: start\ndata: {"id": "m"}\n\n'}, "broke off"),
