@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.model, pytest.mark.server]
 HOSES = "What does the Merrin Coast order prohibit?"
 LEAK = "How many customers were affected by the Kaldrail data leak?"
 NOT_THERE = "What is the boiling point of tungsten in kelvin?"
-# Written so that it is true only if the mark is what a reader sees.
 IN_VIEW = """mark => { const [a, b] = [mark, mark.closest(".reader-body")].map(one => one.getBoundingClientRect());
   return a.top >= b.top && a.top < b.bottom && b.top < innerHeight; }"""
 
@@ -33,7 +32,7 @@ def without_breaks(text):
 
 
 def test_a_mark_opens_the_article_at_exactly_the_quoted_words(server, visit):
-    page = visit(server)
+    page = visit(server, height=480)  # so low that the words are out of sight at first
     turn = ask(page, HOSES)
     answer = stored(server, page)["messages"][1]
     assert turn.locator(".answer").text_content() == answer["content"]
