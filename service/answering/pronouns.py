@@ -165,6 +165,8 @@ class _Naming:
             )
         )
         owns = word == "his" or (word == "her" and self._noun_follows(match.end()))
+        if meant is None and self._bound(match, _may_be_surname):
+            return None
         return self._put(gender, meant, owns=owns, alone=word == "hers")
 
     def _it(self, match: re.Match[str]) -> str | None:
@@ -306,6 +308,11 @@ def possessive(words: str) -> str:
 def _can_be_they(one: Phrase) -> bool:
     """Tell whether "they" can be said of it: several, or a company, a party, a team."""
     return one.many or (one.kind == "thing" and one.proper and not one.inner and not is_plural(one.head))
+
+
+def _may_be_surname(one: Phrase) -> bool:
+    """Tell a name like "Carney", which by itself does not show that it is a person's."""
+    return one.kind == "thing" and one.proper and not one.many and not one.words.casefold().startswith("the ")
 
 
 def _is_somewhere(one: Phrase) -> bool:

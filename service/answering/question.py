@@ -56,7 +56,7 @@ _ONLY_ONE = frozenset(
     "difference best largest biggest highest longest".split()
 )
 _MARK = re.compile(r"\s*\[\d+\]")
-_LAST_MARK = re.compile(r"\s*\W*$")
+_LAST_MARK = re.compile(r"[\s?!.,;:…]*$")
 _LETTER = re.compile(r"[^\W\d_]")
 _EMPTY = frozenset(
     terms(
@@ -150,6 +150,9 @@ def _says_little(message: str) -> bool:
     if mentions(message) or _DEFINITION.match(message) or _DIRECT.match(message):
         return False
     content = [term for term in terms(message) if term not in _EMPTY]
+    numbers = sum(term.isdigit() for term in content)
+    if 1 < numbers < len(content):  # "Is the tariff 25% or 35%?"
+        return False
     if len(content) <= 1 or _MORE.search(message):
         return True
     if len(content) <= 4 and _SOMEBODY.search(message) and _PAST.search(message):

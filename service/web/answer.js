@@ -1,7 +1,7 @@
 // An answer as it is shown: its sentences with their marks, what it is worth, its sources, its conflicts.
 
 import { count, h, icon } from "./dom.js";
-import { dayText, unitIndex } from "./text.js";
+import { dayText, sourceText, unitIndex } from "./text.js";
 
 const REASONS = {
   no_relevant_passage: "Not in the articles",
@@ -42,7 +42,7 @@ function withMarks(text, byNumber, open) {
 export function mark(citation, open) {
   return h("button", {
     type: "button", class: "mark", "data-number": String(citation.number),
-    title: `${citation.source}: ${citation.title}`,
+    title: `${sourceText(citation.source)}: ${citation.title}`,
     "aria-label": `[${citation.number}], source: ${citation.title}`,
     onclick: (event) => open(citation, event.currentTarget),
   }, `[${citation.number}]`);
@@ -88,7 +88,7 @@ export function conflictBox({ conflicts, citations }, open) {
         const citation = byNumber.get(position.citation);
         return h("div", {},
           h("dt", {}, position.value),
-          h("dd", {}, day(position.published_at), citation && [", ", citation.source, " ", mark(citation, open)]));
+          h("dd", {}, day(position.published_at), citation && [", ", sourceText(citation.source), " ", mark(citation, open)]));
       }))));
 }
 
@@ -120,7 +120,7 @@ function sourceCard(citation, near, open) {
     },
     h("span", { class: "source-number", "aria-hidden": "true" }, near ? icon("passage") : String(citation.number)),
     h("span", { class: "source-title" }, title)),
-    h("p", { class: "source-line" }, citation.source, " · ", day(citation.published_at),
+    h("p", { class: "source-line" }, sourceText(citation.source), " · ", day(citation.published_at),
       also > 0 && ` · also in ${count(also, "other article")}`),
     citation.removed ? h("p", { class: "remark" }, "This article was removed; its words are no longer kept.")
       : h("blockquote", {}, citation.quote.replace(/\n+/g, "\n")));

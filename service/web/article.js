@@ -3,7 +3,7 @@
 import { Problem, getJson } from "./api.js";
 import { day } from "./answer.js";
 import { h, icon, outwardLink } from "./dom.js";
-import { length, paragraphs, slice, unitIndex } from "./text.js";
+import { length, paragraphs, slice, sourceText, unitIndex } from "./text.js";
 
 const DATED_BY = { text: "as its text says", file: "by its file’s name" };
 
@@ -52,7 +52,7 @@ export function placeOf(text, { start, end, quote }, held) {
 export function articleFacts(article) {
   const dated = article.published_at && DATED_BY[article.date_source];
   return h("p", { class: "facts" },
-    h("span", {}, article.source),
+    h("span", {}, sourceText(article.source)),
     h("span", {}, day(article.published_at), dated && ` (${dated})`),
     article.authors?.length > 0 && h("span", {}, article.authors.join(", ")),
     article.url && outwardLink(article.url, "Original article", icon("out")));
@@ -93,6 +93,6 @@ export async function copiesNote(ids) {
     h("h3", {}, "The same words stand in"),
     h("ul", {},
       named.map(({ title, source, published_at: date }) =>
-        h("li", {}, title || "Untitled article", " · ", source, " · ", day(date))),
+        h("li", {}, title || "Untitled article", " · ", sourceText(source), " · ", day(date))),
       unnamed > 0 && h("li", {}, `${unnamed} more`)));
 }

@@ -37,6 +37,9 @@ const STEPS = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "
 /** Give a day of the API (YYYY-MM-DD) in words, and say so where there is none. */
 export const dayText = (day) => (day ? DAY.format(new Date(`${day}T00:00:00Z`)) : "date unknown");
 
+/** Give the name of a source, and say so where an article names none. */
+export const sourceText = (source) => (source === "unknown" ? "source unknown" : source);
+
 /** Give how long ago a moment was, in words. */
 export function agoText(moment) {
   let passed = Math.min(0, (new Date(moment) - Date.now()) / 1000);

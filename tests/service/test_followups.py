@@ -145,6 +145,24 @@ def test_a_message_on_something_else_or_on_nothing_is_left_alone(message):
         assert stand_alone(f"  {message} ", history) == message
 
 
+def test_what_is_named_behind_stands_before_the_question_mark_alone():
+    history = talk("Who runs the night ferry?", "Strand runs the night ferry.")
+    assert stand_alone("Why 35%?", history) == "Why 35% (about the night ferry)?"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Which ministers travel with Varga on his second visit to the White House, and which on the first?",
+        "Who goes with Varga on her second visit?",
+        "Is the tariff 25% or 35%?",
+    ],
+)
+def test_a_message_that_says_whom_it_means_is_left_alone(message):
+    history = talk("How much does the new bridge cost?", "The new Quillon Bridge will cost $289 million.")
+    assert stand_alone(message, history) == message
+
+
 def test_a_chain_is_resolved_from_its_beginning():
     turns = [*MAYOR, *talk("Where was she born?", "In Hestenby. [1]", "Thanks!", "You are welcome.")]
     assert "Ines Roth" in stand_alone("And when did she leave it?", turns)
