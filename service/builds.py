@@ -20,7 +20,7 @@ from service.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
 """How long `close` waits for a build that was told to stop; it asks between batches."""
 
 _LOOK_SECONDS = 0.1

@@ -151,6 +151,15 @@ class Settings(BaseSettings):
         default=False,
         description="Streams of /v1/chat/completions tell citations as Open WebUI's events, with quotes.",
     )
+    max_connections: int = Field(
+        default=2_000, ge=10, le=100_000, description="Open connections; more are answered 503 and closed."
+    )
+    head_timeout_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="What a client gets to send address and headers."
+    )
+    send_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="A client that takes nothing of its answer for so long is left."
+    )
     keep_generations: int = Field(default=3, ge=1, le=100, description="Index generations kept after a build.")
     exact_chunks: int = Field(
         default=200_000,

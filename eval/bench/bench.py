@@ -20,8 +20,10 @@ from index.runtimes import REFERENCE
 from service.assembly import embedder_settings
 from service.settings import Settings
 
-Part = Literal["embedding", "build", "search", "start", "http"]
+Part = Literal["embedding", "build", "search", "start", "http", "load"]
 PARTS: tuple[Part, ...] = get_args(Part)
+USUAL_PARTS: tuple[Part, ...] = ("embedding", "build", "search", "start", "http")
+"""What is run if nothing is said: all but what takes minutes and all of the machine."""
 
 WARM_UP_QUESTIONS = 10
 FLOOR_QUESTIONS = 30
@@ -41,6 +43,7 @@ class Plan:
         seed: Of corpus and questions.
         parts: Which parts to run.
         reference: Whether the index is built, and the server run, by torch too.
+        load_clients, load_seconds: How many clients overload a server, and for how long.
     """
 
     articles: int
@@ -51,6 +54,8 @@ class Plan:
     seed: int
     parts: tuple[Part, ...]
     reference: bool = True
+    load_clients: int = 1_000
+    load_seconds: float = 60.0
 
 
 class Bench:

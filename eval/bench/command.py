@@ -28,11 +28,14 @@ def bench(
     cold_starts: Annotated[int, typer.Option(min=1, max=50, help="Times that processes are started.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other articles and questions.")] = 7,
     only: Annotated[
-        str | None, typer.Option(metavar="PART,…", help="Of embedding, build, search, start, http; all by default.")
+        str | None,
+        typer.Option(metavar="PART,…", help="Of embedding, build, search, start, http; all by default. And load."),
     ] = None,
     reference: Annotated[
         bool, typer.Option(help="Build and serve by torch, too; for thousands of articles that takes long.")
     ] = True,
+    load_clients: Annotated[int, typer.Option(min=1, max=10_000, help="Clients that overload a server.")] = 1_000,
+    load_seconds: Annotated[float, typer.Option(min=0.1, max=600.0, help="Seconds of the overload.")] = 60.0,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -44,14 +47,15 @@ def bench(
         return
     import tempfile
 
-    from eval.bench.bench import PARTS, Plan
+    from eval.bench.bench import PARTS, USUAL_PARTS, Plan
     from eval.bench.processes import ended_by_sigterm
     from eval.bench.report import run_bench
     from service.console import note
     from service.settings import load_settings
 
     levels = numbers_of(clients, "--clients", such_as="1,8,32", largest=MAX_CLIENTS)
-    plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts_of(only, PARTS), reference)
+    parts = USUAL_PARTS if only is None else parts_of(only, PARTS)
+    plan = Plan(articles, questions, levels, seconds, cold_starts, seed, parts, reference, load_clients, load_seconds)
     require_folder(out)
     settings = load_settings()
     with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="byline-bench-") as folder:

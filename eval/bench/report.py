@@ -13,6 +13,7 @@ from rich.table import Table
 from eval.bench.bench import Bench, Part, Plan
 from eval.bench.building import measure_build
 from eval.bench.embedding import measure_embedding
+from eval.bench.load import measure_load
 from eval.bench.machine import circumstances, load_average
 from eval.bench.measure import MIB, Figure, Measured
 from eval.bench.searching import measure_search
@@ -27,6 +28,7 @@ _PARTS: dict[Part, Callable[[Bench], Measured]] = {
     "embedding": measure_embedding,
     "search": measure_search,
     "http": measure_http,
+    "load": measure_load,
 }
 
 

@@ -98,6 +98,7 @@ def build_app(parts: Parts | Opening) -> FastAPI:
         paths={
             articles.FILES_PATH: (opening.settings.max_upload_bytes, opening.settings.upload_timeout_seconds),
         },
+        refuses=state.refuses,
     )
     if opening.settings.cors_origins:
         # Outermost: a page must be able to read a refusal, too.

@@ -132,6 +132,14 @@ class HeadersTooLarge(ApiError):
     """Address and headers are longer than any honest request's."""
 
 
+class HeadTooSlow(ApiError):
+    """Address and headers did not arrive in time."""
+
+
+class MalformedRequest(ApiError):
+    """What came is no HTTP."""
+
+
 class InvalidValue(ApiError):
     """A well-formed request asks for something that its fields do not allow."""
 
@@ -224,6 +232,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     ConversationError: _INTERNAL,
     TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     KeptRepliesError: _INTERNAL,
+    HeadTooSlow: Kind(408, "headers-too-slow", "The headers took too long", closes=True),
+    MalformedRequest: Kind(400, "malformed-request", "The request is no HTTP", closes=True),
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large", closes=True),
     NoGeneration: Kind(503, "no-index", "There is no index yet", retry_after=30),
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after=2),

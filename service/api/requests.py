@@ -19,10 +19,13 @@ from service.api.errors import (
     BodyTooSlow,
     HeadersTooLarge,
     MalformedBody,
+    MalformedRequest,
+    Overloaded,
     TooSlow,
     error_response,
 )
 from service.api.observing import Observer
+from service.api.workers import BUSY
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +40,8 @@ class RequestGate:
     """ASGI middleware around the whole application; no exception leaves it.
 
     A request gets `timeout_seconds` until its response starts, and the same again until a response that is no
-    stream has been sent. `paths` have limits of their own.
+    stream has been sent. `paths` have limits of their own. One to a path for which
+    `refuses` says so is not read.
     """
 
     def __init__(
@@ -48,8 +52,10 @@ class RequestGate:
         timeout_seconds: float,
         paths: Mapping[str, tuple[int, float]],
         observer: Observer,
+        refuses: Callable[[str], bool],
     ) -> None:
         self._app = app
+        self._refuses = refuses
         self._observer = observer
         self._limits = (max_body_bytes, timeout_seconds)
         self._paths = paths
@@ -71,6 +77,8 @@ class RequestGate:
         try:
             async with exchange.limit:
                 exchange.check_head()
+                if exchange.scope["method"] == "POST" and self._refuses(exchange.scope["path"]):
+                    raise Overloaded(BUSY)
                 await self._app(exchange.scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             log.info("client left", request=exchange.request_id)
@@ -107,6 +115,7 @@ class _Exchange:
             HeadersTooLarge: Address and headers are too long together.
             BodyTooLarge: The declared length of the body is above the limit.
             MalformedBody: The declared length is not a number.
+            MalformedRequest: The body ends in two ways.
         """
         head = len(self.scope.get("raw_path") or b"") + len(self.scope.get("query_string", b""))
         head += sum(len(name) + len(value) for name, value in self._headers.raw)
@@ -115,6 +124,9 @@ class _Exchange:
         declared = self._headers.get("content-length")
         if declared is None:
             return
+        if "transfer-encoding" in self._headers:
+            # Whoever stands between and believes the other one sees other requests than this server does.
+            raise MalformedRequest("the headers Content-Length and Transfer-Encoding exclude each other")
         if not (declared.isascii() and declared.isdigit()):
             raise MalformedBody("the header Content-Length is not a number")
         # By its digits first: a very long number must not even be converted.

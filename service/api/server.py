@@ -15,6 +15,7 @@ import uvicorn
 
 from service.api.access import is_loopback
 from service.api.app import build_app
+from service.api.connections import LOOK_SECONDS, Connection, connection_class
 from service.api.opening import Opening
 from service.api.requests import MAX_HEAD_BYTES
 from service.api.state import ApiState
@@ -29,7 +30,16 @@ if TYPE_CHECKING:
 SHUTDOWN_SECONDS = 4
 """What open requests get after a signal; then their connections are closed."""
 
+CUT_SECONDS = 3
+"""What clients get after a signal to take what was sent to them; then their connections are cut."""
+
 _KEEP_ALIVE_SECONDS = 5
+
+_ACCEPTED_AT_ONCE = 64
+"""Most connections that are taken between two looks at those that are open."""
+
+_IN_LINE = 4_096
+"""Connections that the system keeps until they are taken, if it allows as many."""
 
 
 class ServeError(ServiceError):
@@ -71,6 +81,34 @@ class _Server(uvicorn.Server):
 
         self._state.opening.when_over(over)
         self._state.opening.start()
+        for listener in sockets or ():
+            listener.listen(_IN_LINE)  # the number that uvicorn gave is of connections taken at once, too
+        self._looking = loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        """Let go of clients that are too slow, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for connection in self._connections():
+                connection.look(loop.time())
+
+    def _connections(self) -> list[Connection]:
+        return [one for one in self.server_state.connections if isinstance(one, Connection)]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections: those that do not end by themselves are cut."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(CUT_SECONDS, self._cut)
+        if self._state.opening.parts is not None:
+            # Beside the waiting for connections: both take seconds.
+            loop.run_in_executor(None, self._state.opening.parts.builds.close)
+        await super().shutdown(sockets)
+        self._looking.cancel()
+
+    def _cut(self) -> None:
+        for connection in self._connections():
+            connection.outlet.abort()
 
     def _opened(self) -> None:
         if self._state.opening.parts is None:
@@ -124,7 +162,8 @@ def serve(
         app = build_app(opening)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=connection_class(app.state.byline),
+            backlog=_ACCEPTED_AT_ONCE,
             ws="none",
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -167,7 +206,7 @@ def require_access_control(settings: Settings) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=_IN_LINE)
     except OSError as error:
         raise PortUnavailable(
             f"cannot listen on {host} port {port} ({error.strerror or error}); "

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 STARTING = "starting: the index and the embedding model are being opened"
 """What a client is told who cannot be answered yet."""
 
-QUESTION_THREADS = 16
-"""Many more than cores: questions that wait for their vectors together are embedded together."""
+QUESTION_THREADS = 6
+"""More than cores: questions that wait for their vectors together are embedded together. Not many more, as each of them
+takes the interpreter from the event loop in turn, and with it from everybody else."""
+
+QUESTION_PATHS = frozenset({"/v1/chat", "/v1/chat/completions", "/v1/search"})
 
 STORAGE_THREADS = 8
 LLM_THREADS = 8
@@ -88,6 +91,12 @@ class ApiState:
         if parts is None:
             raise NotReady(STARTING)
         return parts
+
+    def refuses(self, path: str) -> bool:
+        """Tell whether a question to this path would find no place in line, whatever it asks."""
+        if path != "/v1/search" and self.opening.settings.llm_base_url is not None:
+            return self.questions.is_full and self.llm.is_full
+        return path in QUESTION_PATHS and self.questions.is_full
 
     async def opened(self) -> None:
         """Wait until the parts are open; how long is up to the limit of the request that waits.

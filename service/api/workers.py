@@ -11,6 +11,9 @@ from typing import ParamSpec, TypeVar
 
 from service.api.errors import Overloaded
 
+BUSY = "too many requests are waiting; try again shortly"
+"""What a client is told for whom there is no place in line."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -20,7 +23,7 @@ class Workers:
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._room = threading.Semaphore(threads + waiting)
+        self._places = threads + waiting
         self._lock = threading.Lock()
         self._taken = 0
         self._running = 0
@@ -42,6 +45,16 @@ class Workers:
         """Calls that were refused so far, as the line was full."""
         return self._refused
 
+    @property
+    def is_full(self) -> bool:
+        """Whether another call would be refused."""
+        return self._taken >= self._places
+
+    def count_refusal(self) -> None:
+        """Count a call that was refused before anybody had it made."""
+        with self._lock:
+            self._refused += 1
+
     async def run(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in one of the threads.
 
@@ -50,11 +63,10 @@ class Workers:
         Raises:
             Overloaded: The line is full.
         """
-        if not self._room.acquire(blocking=False):
-            with self._lock:
-                self._refused += 1
-            raise Overloaded("too many requests are waiting; try again shortly")
         with self._lock:
+            if self.is_full:
+                self._refused += 1
+                raise Overloaded(BUSY)
             self._taken += 1
         try:
             future = self._executor.submit(self._call, partial(func, *args, **kwargs))
@@ -76,7 +88,6 @@ class Workers:
     def _leave(self, _future: Future[T] | None) -> None:
         with self._lock:
             self._taken -= 1
-        self._room.release()
 
     def close(self) -> None:
         """Drop what is waiting; calls that run are not waited for."""

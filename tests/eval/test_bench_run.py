@@ -74,6 +74,8 @@ def test_circumstances(document):
         "seed": 7,
         "parts": ["embedding", "build", "search", "start", "http"],
         "reference": True,
+        "load_clients": 1000,
+        "load_seconds": 60.0,
     }
     assert {"cpu", "cores", "memory_bytes", "os", "python"} <= set(made["machine"])
     assert {"torch", "faiss-cpu", "sentence-transformers", "fastapi"} <= set(made["versions"])
@@ -186,7 +188,10 @@ def test_interrupted_it_stops_its_processes_and_removes_its_files(tmp_path):
     [
         (["--clients", "1,x"], "'1,x' is no list of numbers"),
         (["--clients", "0"], "not from 1 to 256"),
-        (["--only", "build,speed"], "there is no part 'speed'; the parts are embedding, build, search, start, http"),
+        (
+            ["--only", "build,speed"],
+            "there is no part 'speed'; the parts are embedding, build, search, start, http, load",
+        ),
         (["--articles", "0"], "should be greater than or equal to 1"),
         (["--out", "/no/such/folder/run.json"], "there is no folder /no/such/folder"),
     ],
