@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Where pip finds a CPU build of torch, for machines whose usual index has only CUDA builds (see README).
 TORCH_INDEX ?=
 
-.PHONY: setup run test test-faults test-injection eval format lock clean
+.PHONY: setup run test test-faults test-injection test-api eval format lock clean
 
 setup: $(READY)
 	@echo "Ready: the environment is in $(VENV). Next: 'make run' or 'make test'."
@@ -44,6 +44,10 @@ test-faults: $(READY)
 # All poisoned articles beside all sample articles, with the table of docs/poisoned-articles.md; 'make test' tries a quarter.
 test-injection: $(READY)
 	@$(BIN)/python -m pytest -q --thorough tests/injection
+
+# The OpenAPI document against a running server, by 2,000 generated requests an operation; 'make test' sends a few.
+test-api: $(READY)
+	@$(BIN)/python -m pytest -q -s --thorough tests/contract
 
 # The shipped questions against the baseline that is kept with the source; fails on a significant drop.
 eval: $(READY)

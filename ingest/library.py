@@ -363,7 +363,14 @@ def _cursor(number: int) -> str:
 def _cursor_number(cursor: str) -> int:
     try:
         label, number = base64.urlsafe_b64decode(cursor.encode()).decode().split(":")
-        if label == "after" and number.isascii() and number.isdigit() and len(number) < 19:
+        # The decoder passes over what is no base64, and over what stands behind its end.
+        if (
+            label == "after"
+            and number.isascii()
+            and number.isdigit()
+            and len(number) < 19
+            and _cursor(int(number)) == cursor
+        ):
             return int(number)
     except (ValueError, binascii.Error):
         pass

@@ -57,9 +57,13 @@ _FILES_SCHEMA = {
             "type": "array",
             "minItems": 1,
             "maxItems": MAX_FILES,
-            "items": {"type": "string", "format": "binary"},
+            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
         },
-        "source": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "Of articles that name none."},
+        "source": {
+            "type": ["string", "null"],
+            "maxLength": MAX_NAME_CHARS,
+            "description": "Of articles that name none; empty is none.",
+        },
     },
 }
 

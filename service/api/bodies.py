@@ -19,6 +19,7 @@ from service.api.errors import InvalidValue, MalformedBody, UnsupportedBody
 
 MAX_DEPTH = 32
 _MAX_DIGITS = 19
+_WHOLE_UP_TO = 2**53
 _LARGE_BYTES = 64_000
 """From here on parsing takes so long that it must not hold up the event loop."""
 
@@ -113,7 +114,8 @@ def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise MalformedBody("a number of the body is too large; the limit is that of a double")
-    return value
+    # JSON has one kind of number: 5.0 is 5.
+    return int(value) if value.is_integer() and abs(value) < _WHOLE_UP_TO else value
 
 
 def _int(text: str) -> int:

@@ -16,7 +16,7 @@ from service.api.access import REFUSALS, Caller, Reader
 from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
 from service.api.chat_stream import stream_answer
 from service.api.errors import NotFound, request_id_of, responses
-from service.api.events import EVENT_STREAM
+from service.api.events import EVENT_STREAM, described
 from service.api.keyed import KEY_PARAMETER, KeyedRoute
 from service.api.notes import RequestNotes, notes_of
 from service.api.replies import NativeForm, reply_out
@@ -51,7 +51,7 @@ _CHAT_RESPONSES = responses(400, 404, 408, 409, 413, 415, 422, 503) | {
     200: {
         "description": "The answer: whole, as events (`stream` or `Accept`), or as plain text (`Accept`).",
         "content": {
-            EVENT_STREAM: {"schema": {"type": "string"}},
+            EVENT_STREAM: described("start", "citation", "delta", "sentence", "done", "error"),
             PLAIN_TEXT: {"schema": {"type": "string"}},
         },
     }

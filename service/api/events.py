@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
+from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel
@@ -14,6 +15,16 @@ LAST_EVENT = b"event: done"
 """How the event begins that ends a stream well."""
 
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def described(*names: str) -> dict[str, Any]:
+    """Give what the OpenAPI document says of a stream of these events; without names, of data alone."""
+    data = {"type": "string", "contentMediaType": "application/json"}
+    event: dict[str, Any] = {"type": "object", "required": ["data"], "properties": {"data": data}}
+    if names:
+        event["required"].append("event")
+        event["properties"]["event"] = {"type": "string", "enum": list(names)}
+    return {"itemSchema": event}
 
 
 def event(name: str, value: BaseModel) -> bytes:

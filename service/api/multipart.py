@@ -170,7 +170,7 @@ class _FormParser:
         self._file_name = _text(options[b"filename"]) if b"filename" in options else None
         if self._file_name is None:
             self._fields += 1
-        if len(self._form.files) >= MAX_FILES or self._fields > MAX_FIELDS:
+        if self._fields > MAX_FIELDS or (self._file_name is not None and len(self._form.files) >= MAX_FILES):
             raise InvalidValue(
                 f"the form has too many parts; the limits are {MAX_FILES} files and {MAX_FIELDS} other fields",
                 pointer="#",

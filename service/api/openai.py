@@ -17,7 +17,7 @@ from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
 from service.api.bodies import StrictRoute
 from service.api.chat_stream import stream_answer, stream_of, told
 from service.api.errors import UnknownModel, request_id_of
-from service.api.events import EVENT_STREAM
+from service.api.events import EVENT_STREAM, described
 from service.api.notes import notes_of
 from service.api.openai_replies import ChunkForm, CompletionOut, completion_of
 from service.api.openai_requests import CompletionRequest, require_length
@@ -34,7 +34,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {"default": {"description": "An er
 _COMPLETION_RESPONSES = _RESPONSES | {
     200: {
         "description": "The answer: whole, or with `stream` in chunks.",
-        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+        "content": {EVENT_STREAM: described()},
     }
 }
 

@@ -60,7 +60,11 @@ def _texts(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-FilterDay = Annotated[Day, BeforeValidator(_day, json_schema_input_type=str)]
+_US_PATTERN = "^(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])/[1-9][0-9]{3}$"
+_DAY_SCHEMA = {"anyOf": [{"format": "date"}, {"pattern": _US_PATTERN}]}
+FilterDay = Annotated[
+    Day, BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(json_schema_extra=_DAY_SCHEMA)])
+]
 Ignored = Field(default=None, description="Ignored.")
 Text = Annotated[str, Field(max_length=1000)]
 

@@ -80,9 +80,21 @@ def _web_address(value: str) -> str:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-MomentText = Annotated[str, Field(max_length=40), AfterValidator(_day_or_moment)]
-Question = Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_CHARS), AfterValidator(_not_blank)]
-WebAddress = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_web_address)]
+MomentText = Annotated[
+    str,
+    Field(max_length=40, json_schema_extra={"anyOf": [{"format": "date"}, {"format": "date-time"}]}),
+    AfterValidator(_day_or_moment),
+]
+_NOT_BLANK = {"pattern": r"\S"}
+Question = Annotated[
+    str, Field(min_length=1, max_length=MAX_MESSAGE_CHARS, json_schema_extra=_NOT_BLANK), AfterValidator(_not_blank)
+]
+ArticleText = Annotated[str, Field(min_length=1, json_schema_extra=_NOT_BLANK), AfterValidator(_not_blank)]
+WebAddress = Annotated[
+    str,
+    Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
+    AfterValidator(_web_address),
+]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -143,6 +155,12 @@ class TurnIn(RequestModel):
 
 class ChatRequest(RequestModel):
     """A message of a conversation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("conversation_id", "history")]
+        }
+    )
 
     message: Question
     conversation_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -373,15 +391,21 @@ class SearchOut(ResponseModel):
     timings_ms: SearchTimingsOut
 
 
+def _given(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 class ArticleRequest(RequestModel):
     """An article to take in: exactly one of `text`, `html` and `markdown`, and what is known about it.
 
     A stated field goes before what the page or the front matter says.
     """
 
-    text: Annotated[str, Field(min_length=1), AfterValidator(_not_blank)] | None = None
-    html: Annotated[str, Field(min_length=1), AfterValidator(_not_blank)] | None = None
-    markdown: Annotated[str, Field(min_length=1), AfterValidator(_not_blank)] | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(form) for form in ("text", "html", "markdown")]})
+
+    text: ArticleText | None = None
+    html: ArticleText | None = None
+    markdown: ArticleText | None = None
     title: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     url: WebAddress | None = None
     source: Name | None = None

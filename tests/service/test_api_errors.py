@@ -159,7 +159,7 @@ WRONG = [
     ("/v1/search", {"query": "x", "top_k": 10**18}, "#/top_k"),
     ("/v1/search", {"query": "x", "top_k": True}, "#/top_k"),
     ("/v1/search", {"query": "x", "top_k": "5"}, "#/top_k"),
-    ("/v1/search", {"query": "x", "top_k": 5.0}, "#/top_k"),
+    ("/v1/search", {"query": "x", "top_k": 5.5}, "#/top_k"),
     ("/v1/search", {"query": "x", "mode": MARK}, "#/mode"),
     ("/v1/articles", {}, "#"),
     ("/v1/articles", {"text": "x", "html": "<p>x"}, "#"),
