@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ import typer
 from eval.bench.command import app as bench_app
 from eval.options import JsonOption, OutOption, require_folder
 from service.errors import WrongUse
-from service.options import settings_of
+from service.options import CommandFailed, settings_of
 
 if TYPE_CHECKING:
     from eval.records import Run
@@ -33,8 +34,20 @@ SetOption = Annotated[
 DataOption = Annotated[Path | None, typer.Option(help="The data folder (also BYLINE_DATA).", show_default=False)]
 ModeOption = Annotated[Mode | None, typer.Option(help="Rank by this mode alone, and answer nothing.")]
 
+EXTRA_PACKAGES = {"bm25s": "bm25s", "jinja2": "jinja2", "matplotlib": "matplotlib", "sklearn": "scikit-learn"}
+"""What the group `eval` of packages brings, by what is imported of each."""
+
 app = typer.Typer(help="Measure retrieval and answers on questions whose answers are known.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
+
+
+@app.callback()
+def _root() -> None:
+    missing = [package for module, package in EXTRA_PACKAGES.items() if find_spec(module) is None]
+    if missing:
+        raise CommandFailed(
+            f"the evaluation needs packages that are not installed; run: pip install {' '.join(missing)}"
+        )
 
 
 @app.command()

@@ -399,3 +399,10 @@ def test_what_cannot_be_read_exits_with_1_and_says_what_to_do(refused, tmp_path,
         assert code == 1
         assert said.startswith("byline: ")
         assert message in said
+
+
+def test_packages_that_are_missing_are_named_with_what_installs_them(refused, monkeypatch):
+    monkeypatch.setattr("eval.cli.find_spec", lambda module: None if module in {"sklearn", "bm25s"} else object())
+    code, said = refused("run")
+    assert code == 1
+    assert said.endswith("run: pip install bm25s scikit-learn")
