@@ -94,9 +94,10 @@ class ApiState:
 
     def refuses(self, path: str) -> bool:
         """Tell whether a question to this path would find no place in line, whatever it asks."""
-        if path != "/v1/search" and self.opening.settings.llm_base_url is not None:
-            return self.questions.is_full and self.llm.is_full
-        return path in QUESTION_PATHS and self.questions.is_full
+        if path not in QUESTION_PATHS or not self.questions.is_full:
+            return False
+        # Who is to answer stands in the body.
+        return path == "/v1/search" or self.opening.settings.llm_base_url is None or self.llm.is_full
 
     async def opened(self) -> None:
         """Wait until the parts are open; how long is up to the limit of the request that waits.
