@@ -56,7 +56,7 @@ _FILES_SCHEMA = {
         "files": {
             "type": "array",
             "minItems": 1,
-            "maxItems": MAX_FILES,
+            "description": f"At most {MAX_FILES}.",
             "items": {"type": "string", "contentMediaType": "application/octet-stream"},
         },
         "source": {
