@@ -16,6 +16,9 @@ ArticleId = NewType("ArticleId", str)
 ChunkId = NewType("ChunkId", str)
 
 DateSource = Literal["meta", "text", "file", "unknown"]
+
+UNKNOWN_SOURCE = "unknown"
+"""The source of an article that names none."""
 """How a publication date is known: stated by metadata, by the text, by the file's name, or not at all."""
 
 TitleSource = Literal["meta", "text", "lead"]

@@ -9,14 +9,13 @@ from datetime import date
 from pathlib import PurePath
 from urllib.parse import SplitResult, urlsplit
 
-from ingest.article import Article, DateSource, RefusedInput, TitleSource, article_id
+from ingest.article import UNKNOWN_SOURCE, Article, DateSource, RefusedInput, TitleSource, article_id
 from ingest.cleaning import clean, is_byline, is_list_item, one_line, plain_line
 from ingest.dates import date_in_file_name, find_dateline, is_dateline, parse_stated_date
 from ingest.readers.raw import RawArticle
 
 _MAX_TITLE_CHARS = 300
 _LEAD_CHARS = 90
-_UNKNOWN_SOURCE = "unknown"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A full stop after a word of some length: "U.S." and "Dr." end no sentence.
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{4})[.!?][\"”’)]*(?= )")
@@ -56,7 +55,7 @@ def prepare(raw: RawArticle, *, default_source: str | None = None, max_chars: in
         text=cleaned.text,
         title=title,
         title_source=title_source,
-        source=stated_source or _host(url) or _UNKNOWN_SOURCE,
+        source=stated_source or _host(url) or UNKNOWN_SOURCE,
         url=url,
         authors=tuple(dict.fromkeys(name for author in raw.authors if (name := plain_line(author)))),
         published_at=published_at,

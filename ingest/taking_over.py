@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
 
-from ingest.article import IngestError
+from ingest.article import ArticleId, IngestError
 from ingest.database import (
     LEFTOVERS,
     connect,
@@ -32,13 +32,13 @@ class Exchange:
     """What taking over changed, in articles.
 
     `articles` are there now; of those that were there before, `lost` are not any more and `changed` are in another
-    version. `returned` had been removed since the copy was made, and are back.
+    version. `returned` had been removed since the copy was made, and are back: their ids, with their titles.
     """
 
     articles: int
     lost: int = 0
     changed: int = 0
-    returned: int = 0
+    returned: tuple[tuple[ArticleId, str], ...] = ()
 
 
 def put_in_place(path: Path, copy: Path) -> bool:
@@ -112,7 +112,13 @@ def _compare(connection: Connection) -> Exchange:
         articles=count("copy.articles"),
         lost=count("main.articles WHERE id NOT IN (SELECT id FROM copy.articles)"),
         changed=count(f"{same_id} WHERE theirs.content_hash <> ours.content_hash"),
-        returned=count("main.removals WHERE id IN (SELECT id FROM copy.articles)"),
+        returned=tuple(
+            (ArticleId(article), str(title))
+            for article, title in connection.execute(
+                "SELECT theirs.id, theirs.title FROM copy.articles AS theirs "
+                "JOIN main.removals AS gone ON gone.id = theirs.id ORDER BY theirs.id"
+            )
+        ),
     )
 
 

@@ -47,14 +47,15 @@ def restore(
     """Bring the library back from a backup, or from the index; a server may be running."""
     if (file is None) != from_index:
         raise typer.BadParameter("name a backup, or give --from-index, not both", param_hint="FILE")
-    from service.console import note, say, say_json
+    from service.console import note, one_line, say, say_json
     from service.restore import restore as restore_backup
     from service.restore import restore_from_index
 
     folder = settings_of(context, data).data
     report = restore_backup(folder, file, replace=replace) if file else restore_from_index(folder, replace=replace)
     if json:
-        say_json(asdict(report))
+        back = [{"article_id": article, "title": title} for article, title in report.returned]
+        say_json(asdict(report) | {"returned": back})
         return
     say(f"{report.articles} articles are restored from {report.source}.")
     if report.conversations:
@@ -62,10 +63,13 @@ def restore(
     for count, what in (
         (report.lost, "are not in it and are gone from the library"),
         (report.changed, "are back in the version that it has"),
-        (report.returned, "had been removed since and are back"),
     ):
         if count:
             note(f"{count} articles {what}.")
+    if report.returned:
+        note("These had been removed since and are back; 'byline articles remove ID' removes them again:")
+        for article, title in report.returned:
+            note(f"  {article}  {one_line(title)}")
     if not report.removals_known:
         note(
             "Which articles had been removed could not be read: look with 'byline articles list' for any that are back."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -81,7 +82,10 @@ def _finish(handle: JobHandle, run: RunBuild, recorder: _Recorder) -> None:
         error = "internal error; the log of the process that ran it has the details"
         log.exception("build failed unexpectedly", build=handle.job.id)
     finally:
-        handle.update(state=state, result=result, error=error, finished_at=datetime.now(UTC))
+        progress = handle.job.progress
+        if state == "succeeded" and progress is not None:
+            progress = replace(progress, done=progress.total, eta_s=None)
+        handle.update(state=state, progress=progress, result=result, error=error, finished_at=datetime.now(UTC))
         _log_end(handle.job)
 
 

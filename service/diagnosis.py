@@ -45,6 +45,12 @@ def diagnose(settings: Settings) -> list[Check]:
 def _model(settings: Settings) -> Check:
     try:
         files = check_model(settings.embedding_model)
+        if not settings.data.exists() and settings.prepared_models is None:
+            # To find out, the model would be prepared for other runtimes, in a folder that nobody has made yet.
+            finding = (
+                f"{settings.embedding_model}, files {files.model_sha256[:12]}; what runs it is chosen at its first use"
+            )
+            return Check("embedding model", ok=True, finding=finding)
         made_with = engine_of_index(open_catalog(settings.data))
         chosen = choose_engine(files, embedder_settings(settings), made_with)
     except IndexingError as error:

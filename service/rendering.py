@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ingest.article import UNKNOWN_SOURCE
 from service.answering.answer import Citation
 from service.answering.reply import Reply
 
@@ -40,8 +41,9 @@ def _all_nearest(nearest: Iterable[Citation]) -> Iterator[str]:
 
 
 def _cited(mark: str, citation: Citation) -> Iterator[str]:
-    day = f", {citation.published_at.isoformat()}" if citation.published_at else ""
+    day = citation.published_at.isoformat() if citation.published_at else ""
+    known = ", ".join(part for part in (citation.source if citation.source != UNKNOWN_SOURCE else "", day) if part)
     url = f" ({citation.url})" if citation.url else ""
-    yield f"{mark} {citation.title} — {citation.source}{day}{url}"
+    yield f"{mark} {citation.title}{f' — {known}' if known else ''}{url}"
     for line in f"“{citation.quote}”".split("\n"):
         yield f"{_INDENT}{line}".rstrip()

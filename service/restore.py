@@ -32,15 +32,15 @@ class RestoreReport:
     """What was restored.
 
     `articles` are in the library now; of those in it before, `lost` are not any more and `changed` are in another
-    version; `returned` had been removed since, and are back. `conversations` counts those that came back.
-    `removals_known` is False where articles that had been removed may be among them, as the record of it was damaged.
+    version; `returned` had been removed since, and are back: ids and titles. `conversations` counts those that came
+    back. `removals_known` is False where the record of removals was damaged, and more may be back than is told.
     """
 
     source: str
     articles: int
     lost: int
     changed: int
-    returned: int
+    returned: tuple[tuple[ArticleId, str], ...]
     conversations: int
     removals_known: bool
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -20,7 +21,7 @@ from pydantic_settings import (
 
 from ingest import failpoints
 from service.answering.answer import AnswererName
-from service.errors import WrongUse
+from service.errors import WrongUse, words_of
 
 CONFIG_FILE = "byline.toml"
 
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="BYLINE_",
+        env_ignore_empty=True,  # `BYLINE_PORT=` in a file of variables sets nothing
         toml_file=CONFIG_FILE,
         extra="forbid",
         frozen=True,
@@ -299,10 +301,15 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"there is no setting {unknown[0]}; docs/settings.md lists the names")
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{CONFIG_FILE} cannot be read as TOML: {error}; texts stand in quotation marks, true and false are small"
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"{CONFIG_FILE} cannot be read ({error.strerror or error})") from error
     except ValidationError as error:
         faults = "; ".join(
-            ": ".join([*(str(part) for part in fault["loc"]), fault["msg"].removeprefix("Value error, ")])
-            for fault in error.errors()
+            ": ".join([*(str(part) for part in fault["loc"]), words_of(fault)]) for fault in error.errors()
         )
         raise SettingsError(
             f"settings refused: {faults}. Each can stand in {CONFIG_FILE} or as BYLINE_<NAME> in the environment"

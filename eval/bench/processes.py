@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -62,10 +63,13 @@ def byline_command(*words: str) -> list[str]:
 def child_environment(settings: Settings) -> dict[str, str]:
     """Give the environment of a child: every setting of this run but the LLM's, and its `byline.toml` overruled."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BYLINE_")}
-    # The benchmark asks no LLM, and a key is nobody's business.
-    unused = {"answerer", *(name for name in type(settings).model_fields if name.startswith("llm_"))}
+    # The benchmark asks no LLM, a key is nobody's business, and no collector wants its traces.
+    unused = {"answerer", "otel_endpoint", *(name for name in type(settings).model_fields if name.startswith("llm_"))}
     given = settings.model_dump(mode="json", exclude_none=True, exclude=unused)
-    ours = {f"BYLINE_{name.upper()}": str(value) for name, value in given.items()}
+    ours = {
+        f"BYLINE_{name.upper()}": json.dumps(value) if isinstance(value, list) else str(value)
+        for name, value in given.items()
+    }
     if (SOURCE / "pyproject.toml").is_file():  # a source tree: the child must not take another installed version
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
     return kept | ours

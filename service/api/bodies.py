@@ -33,7 +33,11 @@ class StrictRoute(APIRoute):
         if self.body_field is None:
             return handle
 
+        may_be_empty = not self.body_field.field_info.is_required()
+
         async def handle_strictly(request: Request) -> Response:
+            if may_be_empty and not (await request.body()).strip():
+                return await handle(request)
             return await handle(_ReadRequest(request, *await _read(request)))
 
         return handle_strictly

@@ -38,6 +38,7 @@ from service.conversations import (
     ConversationsUnavailable,
     UnknownConversation,
 )
+from service.errors import words_of
 from service.kept_replies import KeptRepliesError, KeptRepliesUnavailable, KeyInUse, KeyReused, ReplyForgotten
 from service.keys import KeysUnavailable
 from service.llm import Cancelled, LlmDown
@@ -268,6 +269,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     kind = kind_of(error)
     if kind is _INTERNAL:
         detail = "something went wrong in the server; its log has the details under this request's id"
+    elif isinstance(error, Cancelled):
+        detail = "the server is about to stop; ask again when it is back"
     elif isinstance(error, LlmDown):
         # The reason names the LLM's address and may hold its words: it is the operator's.
         detail = "no answer by the LLM at present; ask again shortly, or for the extractive answer"
@@ -390,12 +393,14 @@ def _problem(kind: Kind, detail: str, request_id: str, errors: list[ProblemError
 def _invalid(faults: Sequence[Any], request_id: str) -> Problem:
     """Describe what pydantic found: places and messages only, as its own report quotes the input."""
     errors = [
-        ProblemError(pointer=_pointer(fault["loc"]), detail=_cut(fault["msg"], _MAX_ERROR_CHARS))
+        ProblemError(pointer=_pointer(fault["loc"]), detail=_cut(words_of(fault), _MAX_ERROR_CHARS))
         for fault in faults[:MAX_ERRORS]
     ]
-    count = "1 value is" if len(faults) == 1 else f"{len(faults)} values are"
-    more = f"; the first {MAX_ERRORS} are listed" if len(faults) > MAX_ERRORS else ""
-    return _problem(KINDS[InvalidValue], f"{count} not allowed{more}", request_id, errors)
+    if not errors:
+        return _problem(KINDS[InvalidValue], "a value is not allowed", request_id, errors)
+    name = errors[0].pointer.lstrip("#/?").replace("/", ".")
+    more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return _problem(KINDS[InvalidValue], f"{name or 'the body'}: {errors[0].detail}{more}", request_id, errors)
 
 
 def _pointer(place: Sequence[str | int]) -> str:

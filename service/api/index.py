@@ -39,6 +39,7 @@ from service.jobs import BuildJob
 
 router = APIRouter(prefix="/v1/index", tags=["index"], route_class=KeyedRoute, responses=REFUSALS)
 
+_AS_USUAL = BuildRequest()
 _KEEPALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
 """Between two looks at a build that is followed; its record is written no more often."""
@@ -69,7 +70,7 @@ async def roll_back(body: RollbackRequest, state: State) -> IndexOut:
     responses=responses(400, 408, 409, 413, 415, 422, 503),
     openapi_extra=KEY_PARAMETER,
 )
-async def start_build(body: BuildRequest, state: State) -> Response:
+async def start_build(state: State, body: BuildRequest = _AS_USUAL) -> Response:
     """Bring the index up to date in the background; while a build runs, that one is given."""
     if state.stopping:
         raise ShuttingDown("the server is shutting down; build again when it is back")
@@ -144,10 +145,10 @@ def _ending(job: BuildJob | None, *, late: bool, stopping: bool) -> BuildJob | A
         return NotFound("the build is no longer kept")
     if job.state == "failed":
         return Conflict(f"the build failed: {job.error}")
+    if stopping and job.state != "succeeded":  # it may be cancelled by now, for that very reason
+        return ShuttingDown("shutting down; the build is cancelled and the index kept")
     if job.finished:
         return job
-    if stopping:
-        return ShuttingDown("shutting down; the build is cancelled and the index kept")
     if late:
         return TooSlow("the stream has reached its time limit; ask for it again, the build goes on")
     return None
@@ -160,7 +161,7 @@ def _out(job: BuildJob) -> BuildOut:
 def _roll_back(state: ApiState, generation: str) -> IndexOut:
     catalog = state.parts.catalog
     if generation not in catalog.names():
-        raise NotFound(f"there is no generation {generation!r}", pointer="#/generation")
+        raise NotFound("there is no such generation; GET /v1/index lists those that are kept", pointer="#/generation")
     catalog.rollback(generation)
     state.parts.live.refresh()
     return _describe(state)

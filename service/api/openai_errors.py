@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-OPENAI_PATHS = ("/v1/chat/completions", "/v1/models")
+OPENAI_PATHS = (
+    "/v1/chat/completions",
+    "/v1/models",
+    # Not served, but asked for by the same clients, who read no other form of a 404.
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/responses",
+    "/v1/moderations",
+    "/v1/images",
+    "/v1/audio",
+)
 
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 """What clients look for; all other codes are the names of our problems."""

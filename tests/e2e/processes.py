@@ -23,12 +23,12 @@ def environment_of(data, **more):
     return os.environ | {"BYLINE_DATA": str(data)} | more
 
 
-def byline(*arguments, data, check=True, **environment):
+def byline(*arguments, data, check=True, cwd=ROOT, **environment):
     """Run the command line as a user would; gives the finished process."""
     return subprocess.run(
         [sys.executable, "-m", "service", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment_of(data, **environment),
+        cwd=cwd,
+        env=environment_of(data, **environment) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,

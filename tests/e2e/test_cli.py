@@ -46,6 +46,23 @@ def test_wrong_use_exits_with_2(tmp_path):
     assert "BYLINE_CHUNK_TOKEN;" in unknown.stderr
 
 
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path):
+    for text, said in (("llm_fallback = False", "true and false are small"), ("x = 1\nport = @", "line 2")):
+        (tmp_path / "byline.toml").write_text(text)
+        failed = byline("doctor", data=tmp_path / "data", check=False, cwd=tmp_path)
+        assert failed.returncode == 2
+        assert failed.stderr.startswith("byline: byline.toml cannot be read as TOML: ")
+        assert said in failed.stderr
+        assert failed.stderr.count("\n") == 1
+
+
+def test_doctor_makes_no_folder(tmp_path):
+    looked = byline("doctor", data=tmp_path / "typo", check=False, BYLINE_PREPARED_MODELS="")
+    assert looked.returncode == 1
+    assert "add articles with" in looked.stdout
+    assert not (tmp_path / "typo").exists()
+
+
 def test_a_public_host_is_refused(tmp_path):
     failed = byline("serve", "--host", "0.0.0.0", data=tmp_path, check=False)
     assert failed.returncode == 2

@@ -195,14 +195,18 @@ def test_a_server_that_cannot_start_is_reported(tmp_path):
 def test_a_child_has_every_setting_of_this_run_and_no_other(tmp_path, monkeypatch):
     monkeypatch.setenv("BYLINE_ANSWER_SENTENCES", "2")
     llm = {"llm_base_url": "http://127.0.0.1:1/v1", "llm_model": "m", "llm_api_key": "secret"}
-    found = child_environment(Settings(data=tmp_path, answer_sentences=3, chunk_title=False, **llm))
+    lists = {"cors_origins": ["https://a.example"]}
+    found = child_environment(Settings(data=tmp_path, answer_sentences=3, chunk_title=False, **llm, **lists))
     assert found["BYLINE_ANSWER_SENTENCES"] == "3"
     assert found["BYLINE_CHUNK_TITLE"] == "False"
     assert found["BYLINE_DATA"] == str(tmp_path)
+    assert found["BYLINE_CORS_ORIGINS"] == '["https://a.example"]'
     # Not set, or not of use to a benchmark.
     left_out = {
         "abstention_model",
         "answerer",
+        "otel_endpoint",
+        "public_url",
         "reranker",
         *(name for name in Settings.model_fields if name.startswith("llm_")),
     }

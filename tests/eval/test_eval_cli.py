@@ -362,7 +362,7 @@ def test_an_article_steers_no_terminal(two_runs, tmp_path):
         (["compare", "a.json"], "Missing argument 'B'"),
         (["sweep", "chunk_tokens"], "'chunk_tokens' is not of the form NAME=VALUE,VALUE"),
         (["sweep", "chunk_size=1"], "'chunk_size' is no setting"),
-        (["sweep", "chunk_tokens=3"], "chunk_tokens: Input should be greater than or equal to 32"),
+        (["sweep", "chunk_tokens=3"], "chunk_tokens: must be at least 32"),
         (["sweep", "chunk_tokens=40"], "set chunk_overlap_tokens below chunk_tokens"),
         (["sweep", "chunk_tokens=160", "--by", "speed"], "there is no metric 'speed'"),
         (["calibrate"], "Missing option '--out'"),

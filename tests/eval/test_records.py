@@ -33,7 +33,7 @@ def test_a_run_reads_as_it_was_written_and_writes_the_same_bytes(made, tmp_path)
     ("change", "message"),
     [
         ({"format": "byline-run/9"}, "format: "),
-        ({"extra": 1}, "extra: Extra inputs are not permitted"),
+        ({"extra": 1}, "extra: is not a known name"),
         ({"circumstances": {}}, "circumstances.date: "),
         ({"results": [{"id": "a"}]}, "results.0."),
         (None, "Invalid JSON"),

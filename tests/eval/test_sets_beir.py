@@ -60,8 +60,8 @@ def test_of_several_splits_test_counts(write_beir, tmp_path):
     ("parts", "message"),
     [
         ({"corpus": [*CORPUS, "{"]}, "corpus.jsonl line 3: Invalid JSON"),
-        ({"corpus": [{"_id": 1, "text": "x"}]}, "corpus.jsonl line 1: _id: Input should be a valid string"),
-        ({"corpus": [{"_id": "d1", "title": "x"}]}, "corpus.jsonl line 1: text: Field required"),
+        ({"corpus": [{"_id": 1, "text": "x"}]}, "corpus.jsonl line 1: _id: must be a text"),
+        ({"corpus": [{"_id": "d1", "title": "x"}]}, "corpus.jsonl line 1: text: is missing"),
         ({"corpus": [CORPUS[0], CORPUS[0]]}, "corpus.jsonl line 2: the article 'd1' occurs twice"),
         ({"corpus": [{"_id": "d1", "text": " "}]}, "corpus.jsonl line 1: article 'd1': no text is left"),
         ({"corpus": [{"_id": "d 1 ", "text": "x"}]}, "corpus.jsonl line 1: the id 'd 1 ' has white space"),

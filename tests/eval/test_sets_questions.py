@@ -132,7 +132,7 @@ def test_drafts_are_counted_and_left_out_but_checked(write_set, tmp_path):
             {**CONFLICT, "gold": CONFLICT["gold"][:1], "answer_keys": [["cost"], ["250"]]},
             "question q1: a conflict needs a gold quote and an answer key for each position",
         ),
-        ({"typ": "fact"}, "questions.jsonl line 1: typ: Extra inputs are not permitted"),
+        ({"typ": "fact"}, "questions.jsonl line 1: typ: is not a known name"),
         ({"type": "trivia"}, "questions.jsonl line 1: type: "),
         ({"id": ""}, "questions.jsonl line 1: id: "),
         ({"answer_keys": [[""]]}, "questions.jsonl line 1: answer_keys.0.0: "),

@@ -87,7 +87,7 @@ def test_a_beir_set_is_swept_by_its_first_mode(swept, beir):
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"chunk_tokens": ("160", "3")}, "chunk_tokens: Input should be greater than or equal to 32"),
+        ({"chunk_tokens": ("160", "3")}, "chunk_tokens: must be at least 32"),
         (
             {"chunk_tokens": ("160", "40")},
             "chunk_overlap_tokens is 40, chunk_tokens 40; set chunk_overlap_tokens below",

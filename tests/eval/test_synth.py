@@ -126,7 +126,7 @@ def test_what_the_llm_is_shown(synth, llm_server):
         ({"question": " \n"}, "draft 1: question: is blank"),
         ({"type": "unanswerable"}, "draft 1: type: "),
         ({"answer": None}, "draft 1: answer: "),
-        ({"why": "x"}, "draft 1: why: Extra inputs"),
+        ({"why": "x"}, "draft 1: why: is not a known name"),
     ],
 )
 def test_a_draft_that_does_not_hold_is_refused_and_the_next_one_kept(synth, change, reason):

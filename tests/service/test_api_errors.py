@@ -89,8 +89,9 @@ def bad_bodies(path):
     yield "UTF-16", json.dumps(good).encode("utf-16"), 400
     yield "UTF-16 without mark", json.dumps(good).encode("utf-16-le"), 400
     yield "byte order mark", b"\xef\xbb\xbf" + json.dumps(good).encode(), 400
-    yield "empty", b"", 422
-    yield "blank", b" \n ", 422
+    if path != "/v1/index/builds":
+        yield "empty", b"", 422
+        yield "blank", b" \n ", 422
     yield "null", b"null", 422
     yield "array", json.dumps([good]).encode(), 422
     yield "string", json.dumps(MARK).encode(), 422
@@ -110,6 +111,23 @@ def test_a_bad_body_is_refused(client, path, body, status):
     response = client.post(path, content=body, headers={"content-type": "application/json"})
     assert_problem(response, status)
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/v1/chat", {"message": ""}, "message: must have at least 1 character"),
+        ("/v1/chat", {}, "message: is missing"),
+        ("/v1/chat", [], "the body: must be an object"),
+        ("/v1/chat", {"message": "x", "max_citations": 99}, "max_citations: must be at most 20"),
+        ("/v1/chat", {"message": "x", "as_of": 3}, "as_of: expected a day of the calendar as YYYY-MM-DD"),
+        ("/v1/search", {"query": "x", "mode": "all"}, "mode: must be one of 'hybrid', 'dense' or 'lexical'"),
+        ("/v1/search", {"query": 1, "top_k": "1"}, "query: must be a text; and 1 more"),
+        ("/v1/search", {"query": "x", "filters": {"sources": []}}, "filters.sources: must have at least 1 item"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words(client, path, body, detail):
+    assert client.post(path, json=body).json()["detail"] == detail
 
 
 @pytest.mark.parametrize("path", GOOD)
@@ -199,7 +217,7 @@ def test_a_wrong_query_is_refused(client, path, query):
 def test_many_faults_are_cut_to_ten(client):
     problem = assert_problem(client.post("/v1/chat", json={"message": "x", "history": [MARK] * 50}), 422)
     assert len(problem["errors"]) == 10
-    assert "50" in problem["detail"]
+    assert problem["detail"] == "history.0: must be an object; and 49 more"
 
 
 def test_a_problem_never_exceeds_its_limit():

@@ -52,6 +52,13 @@ def test_a_build_is_followed_from_its_start_to_its_report(client):
     assert events_of(client.get(f"{place}/events").text) == [("done", build)]
 
 
+def test_a_build_may_be_asked_for_without_a_body(client):
+    for headers in ({}, {"Content-Type": "application/json"}):
+        started = client.post("/v1/index/builds", headers=headers)
+        assert (started.status_code, started.json()["full"]) == (202, False)
+    assert client.post("/v1/index/builds", json={"full": 1}).status_code == 422
+
+
 def test_the_index_says_what_it_holds_and_what_is_pending(client, empty_parts, build_index):
     for number in range(3):
         client.post("/v1/articles", json={"text": f"Text {number} of the day.", "external_id": str(number)})

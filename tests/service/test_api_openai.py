@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from service.answering.reply import Reply, Timings
 from service.api.app import build_app
 from service.api.article_urls import base_url_of
 from service.api.openai_replies import Cited, completion_of
+from service.api.state import QUESTION_THREADS
 from service.assistant import Found
 from service.conversations import ConversationsUnavailable
 from service.keys import KEYS_FILE, KeyStore
@@ -508,8 +510,14 @@ def test_every_error_of_these_paths_is_in_openais_form(client, method, path, hea
 
 
 def test_errors_of_other_paths_are_problems(client):
-    for path in ("/v1/model", "/v1/modelsx", "/v1/chat", "/v1/chat/other", "/v1/completions"):
+    for path in ("/v1/model", "/v1/modelsx", "/v1/chat", "/v1/chat/other", "/v1/searches"):
         assert client.get(path).headers["content-type"] == "application/problem+json"
+
+
+def test_what_openais_clients_ask_for_in_vain_is_told_in_their_form(client):
+    for path in ("/v1/embeddings", "/v1/responses", "/v1/audio/speech"):
+        told = client.post(path, json={"input": "x"})
+        assert (told.status_code, told.json()["error"]["code"]) == (404, "not_found")
 
 
 class Failing:
@@ -605,9 +613,12 @@ def test_a_slow_body_and_a_full_line_are_told_in_openais_form(parts):
     async def send():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             slow = await client.post(PATH, content=drip(), headers={"content-type": "application/json"})
-            for _ in range(16 + 64):
-                app.state.byline.questions._room.acquire(blocking=False)
+            held, questions = threading.Event(), app.state.byline.questions
+            waiting = [asyncio.ensure_future(questions.run(held.wait)) for _ in range(QUESTION_THREADS + 64)]
+            await asyncio.sleep(0)
             full = await client.post(PATH, json={"model": "byline", "messages": user("?")})
+            held.set()
+            await asyncio.gather(*waiting)
         return slow, full
 
     slow, full = asyncio.run(send())

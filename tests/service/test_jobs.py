@@ -176,11 +176,21 @@ def test_the_remaining_time_follows_from_the_pace(records, monkeypatch):
     def run(_full, *, on_progress, **_):
         on_progress(Progress("embed", 0, 60))
         on_progress(Progress("embed", 20, 60))
-        return REPORT
+        raise BuildCancelled("enough")
 
     _, handle = records.start_or_join(False)
     # 20 articles took 10 s, so the 40 that are left take 20 s.
     assert run_job(handle, run).progress.eta_s == 20.0
+
+
+def test_a_build_that_succeeded_has_done_all(records):
+    def run(_full, *, on_progress, **_):
+        on_progress(Progress("publish", 0, 1))
+        return REPORT
+
+    _, handle = records.start_or_join(False)
+    progress = run_job(handle, run).progress
+    assert (progress.phase, progress.done, progress.total) == ("publish", 1, 1)
 
 
 BUILDING = """
