@@ -249,7 +249,7 @@ def search(
     _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
     found = assistant.search(query, top_k=top_k, mode=mode)
     if json:
-        from service.api.schemas import search_reply  # and with it FastAPI
+        from service.api.search_schemas import search_reply
 
         say_json(search_reply(found).model_dump(mode="json"))
         return

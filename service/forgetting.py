@@ -1,6 +1,6 @@
 """Taking the words of removed articles out of stored replies; what was asked, and that it was answered, stays.
 
-A reply is the JSON of the contract (`service.api.schemas.ReplyOut`), as `ConversationStore` keeps it.
+A reply is the JSON of the contract (`service.api.chat_schemas.ReplyOut`), as `ConversationStore` keeps it.
 """
 
 from __future__ import annotations

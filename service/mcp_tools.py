@@ -16,18 +16,10 @@ from index.searcher import Hit, Mode
 from ingest.article import Article, ArticleId, DateSource
 from service.answering.answer import AnswererName, Citation
 from service.answering.reply import Reply
+from service.api.chat_schemas import ReplyOut
+from service.api.fields import Day, FiltersIn, Name, Question, RequestModel, ResponseModel
 from service.api.replies import reply_out
-from service.api.schemas import (
-    Day,
-    FiltersIn,
-    Name,
-    Question,
-    ReplyOut,
-    RequestModel,
-    ResponseModel,
-    SearchOut,
-    search_reply,
-)
+from service.api.search_schemas import SearchOut, search_reply
 from service.conversations import new_message_id
 from service.errors import ServiceError
 from service.rendering import printed, render_reply

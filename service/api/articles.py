@@ -18,11 +18,7 @@ from ingest.intake import prepare
 from ingest.library import ListFilter, Outcome, Stored
 from ingest.readers import RawArticle, read_bytes
 from service.api.access import READ, REFUSALS, WRITE
-from service.api.asking import Gone
-from service.api.errors import InvalidValue, NotFound, Overloaded, ShuttingDown, responses
-from service.api.keyed import KEY_PARAMETER, KeyedRoute, once
-from service.api.multipart import MAX_FILES, Form, read_form
-from service.api.schemas import (
+from service.api.article_schemas import (
     ArticleHeadOut,
     ArticleOut,
     ArticleRequest,
@@ -31,8 +27,12 @@ from service.api.schemas import (
     FileReportOut,
     FileReportsOut,
     StoredArticleOut,
-    in_utc,
 )
+from service.api.asking import Gone
+from service.api.errors import InvalidValue, NotFound, Overloaded, ShuttingDown, responses
+from service.api.fields import in_utc
+from service.api.keyed import KEY_PARAMETER, KeyedRoute, once
+from service.api.multipart import MAX_FILES, Form, read_form
 from service.api.state import ApiState, State
 from service.api.uploads import MAX_NAME_CHARS, UploadStopped, take_in
 from service.erasure import remove_article

@@ -14,13 +14,7 @@ from index.stages import stage_since
 from service.answering.reply import Reply, Turn
 from service.api.access import REFUSALS, Caller, Reader
 from service.api.asking import CLIENT_LEFT, Asked, answer_unless_left
-from service.api.chat_stream import stream_answer
-from service.api.errors import NotFound, request_id_of, responses
-from service.api.events import EVENT_STREAM, described
-from service.api.keyed import KEY_PARAMETER, KeyedRoute
-from service.api.notes import RequestNotes, notes_of
-from service.api.replies import NativeForm, reply_out
-from service.api.schemas import (
+from service.api.chat_schemas import (
     ChatRequest,
     CitationOut,
     ConflictOut,
@@ -30,11 +24,17 @@ from service.api.schemas import (
     FeedbackOut,
     FeedbackRequest,
     MessageOut,
-    PageQuery,
     RenameRequest,
     ReplyOut,
     SentenceOut,
 )
+from service.api.chat_stream import stream_answer
+from service.api.errors import NotFound, request_id_of, responses
+from service.api.events import EVENT_STREAM, described
+from service.api.fields import PageQuery
+from service.api.keyed import KEY_PARAMETER, KeyedRoute
+from service.api.notes import RequestNotes, notes_of
+from service.api.replies import NativeForm, reply_out
 from service.api.state import ApiState, State
 from service.conversations import ConversationsUnavailable, Message, new_conversation_id, new_message_id
 from service.explanation import explanation_of

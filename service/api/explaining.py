@@ -14,7 +14,7 @@ from service.answering.answer import AbstainReason, AnswererName, Status
 from service.api.access import REFUSALS, Reader
 from service.api.bodies import StrictRoute
 from service.api.errors import NotFound, responses
-from service.api.schemas import ResponseModel
+from service.api.fields import ResponseModel
 from service.api.state import ApiState, State
 from service.explanation import FORMAT, EvidenceWhy, PassageWhy
 

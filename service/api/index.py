@@ -23,9 +23,7 @@ from service.api.errors import (
     responses,
 )
 from service.api.events import EVENT_STREAM, KEEPALIVE, EventStream, described, event
-from service.api.keyed import KEY_PARAMETER, KeyedRoute
-from service.api.requests import STREAM_SECONDS
-from service.api.schemas import (
+from service.api.index_schemas import (
     BuildOut,
     BuildRequest,
     GenerationOut,
@@ -34,6 +32,8 @@ from service.api.schemas import (
     RollbackRequest,
     VectorIndexOut,
 )
+from service.api.keyed import KEY_PARAMETER, KeyedRoute
+from service.api.requests import STREAM_SECONDS
 from service.api.state import ApiState, State
 from service.jobs import BuildJob
 

@@ -15,8 +15,9 @@ from pydantic_core import PydanticCustomError
 
 from index.searcher import Filters
 from service.answering.reply import Turn
+from service.api.chat_schemas import MAX_HISTORY, MAX_TURN_CHARS
 from service.api.errors import InvalidValue, QuestionTooLong, UnknownParameter, UnsupportedParameter
-from service.api.schemas import MAX_HISTORY, MAX_MESSAGE_CHARS, MAX_TURN_CHARS, Day, FiltersIn, RequestModel
+from service.api.fields import MAX_MESSAGE_CHARS, Day, FiltersIn, RequestModel
 
 MAX_MESSAGES = 1000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,12 +18,43 @@ from service.api.errors import (
     request_id_of,
     responses,
 )
-from service.api.schemas import EmbeddingOut, LiveOut, ReadyOut, VersionOut
+from service.api.fields import ResponseModel
 from service.api.state import STARTING, ApiState, StateNow
 from service.metrics import CONTENT_TYPE
 from service.version import byline_version
 
 router = APIRouter(tags=["operations"])
+
+
+class LiveOut(ResponseModel):
+    """The process runs."""
+
+    status: Literal["alive"] = "alive"
+
+
+class EmbeddingOut(ResponseModel):
+    """What embeds questions, and why that; see the setting `embedding_runtime`."""
+
+    runtime: str
+    precision: str
+    why: str
+
+
+class ReadyOut(ResponseModel):
+    """Questions can be answered; `problems` says what is wrong all the same."""
+
+    status: Literal["ready"] = "ready"
+    generation: str
+    embedding: EmbeddingOut
+    problems: list[str]
+
+
+class VersionOut(ResponseModel):
+    """Which program this is."""
+
+    name: Literal["byline"] = "byline"
+    version: str
+
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STOPPING = "shutdown: the server is about to stop"

@@ -10,17 +10,10 @@ from pydantic import BaseModel
 from service.answering.answer import Citation
 from service.answering.composition import Piece
 from service.answering.reply import Reply
+from service.api.chat_schemas import CitationOut, ConflictOut, ReplyOut, SentenceOut, TimingsOut, UsageOut
 from service.api.chat_stream import Begun
 from service.api.errors import problem_of
 from service.api.events import event
-from service.api.schemas import (
-    CitationOut,
-    ConflictOut,
-    ReplyOut,
-    SentenceOut,
-    TimingsOut,
-    UsageOut,
-)
 
 
 class StartEvent(BaseModel):

@@ -10,7 +10,7 @@ from service.api.access import READ, REFUSALS
 from service.api.bodies import StrictRoute
 from service.api.errors import responses
 from service.api.notes import notes_of
-from service.api.schemas import SearchOut, SearchRequest, search_json
+from service.api.search_schemas import SearchOut, SearchRequest, search_json
 from service.api.state import State
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute, dependencies=[READ], responses=REFUSALS)

@@ -5,7 +5,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import build_app
-from service.api.schemas import search_json, search_reply
+from service.api.search_schemas import search_json, search_reply
 from service.api.workers import Workers
 
 pytestmark = pytest.mark.model
