@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from random import uniform
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +33,7 @@ LOOK_SECONDS = 0.5
 """How often all connections are looked at."""
 
 REST_SECONDS = 1.0
-"""After a refusal for overload the next request of that connection is not read for so long."""
+"""After a refusal for overload the next request of that connection is not read for about so long."""
 
 SPARE_CONNECTIONS = 100
 """So many more than the limit are told that there are too many; the rest is closed without a word."""
@@ -239,7 +240,9 @@ class Connection(H11Protocol):
         given = _REQUEST_ID.search(head)
         self._answer_raw(Overloaded(BUSY), request_id=given[1].decode() if given else None)
         self.flow.pause_reading()
-        self.timeout_keep_alive_task = self.loop.call_later(REST_SECONDS, self._rested)
+        # Not all at the same moment: those who were refused together would come again together.
+        rest = REST_SECONDS * uniform(0.75, 1.25)  # noqa: S311  # nothing secret
+        self.timeout_keep_alive_task = self.loop.call_later(rest, self._rested)
         return True
 
     def _rested(self) -> None:
