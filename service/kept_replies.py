@@ -25,7 +25,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite import insert
 
-from ingest.database import damage, leave_to_scrub, move_aside, scrub
+from ingest.database import damage, folder_lock, leave_to_scrub, move_aside, scrub
 from service.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -39,6 +39,7 @@ MAX_KEPT_BYTES = 100_000_000
 MAX_REPLY_BYTES = 10_000_000
 _FILE = "replies.sqlite"
 _BUSY_SECONDS = 5
+_TRIES = 3
 _RUNNING, _FORGOTTEN = 0, -1
 _NAMED = re.compile(rb"(?:art|conv)_[0-9a-f]+")
 
@@ -211,23 +212,30 @@ class KeptReplies:
         Raises:
             KeptRepliesUnavailable: The database refused, or others kept it from being overwritten.
         """
-        wanted, doomed = {name.encode() for name in names}, list[str]()
+        try:
+            # One at a time: what others forget meanwhile would have to be overwritten again.
+            with folder_lock(self._folder):
+                forgotten = self._forget({name.encode() for name in names})
+                if any(scrub(self._folder / _FILE) for _ in range(_TRIES)):
+                    return forgotten
+        except (OSError, sqlite3.Error) as error:
+            raise _unavailable(error) from error
+        raise KeptRepliesUnavailable("kept replies are forgotten, but not yet overwritten in the file; try again")
+
+    def _forget(self, names: set[bytes]) -> int:
         with self._writing() as connection:
             kept = sa.select(_REPLIES.c.key, _REPLIES.c.kind, _REPLIES.c.body).where(_REPLIES.c.status > 0)
-            for row in connection.execute(kept):
-                if row.kind.startswith("text/plain") or not wanted.isdisjoint(_NAMED.findall(row.body)):
-                    doomed.append(row.key)
+            doomed = [
+                row.key
+                for row in connection.execute(kept)
+                if row.kind.startswith("text/plain") or not names.isdisjoint(_NAMED.findall(row.body))
+            ]
             for key in doomed:
                 change = _NOTHING | {"status": _FORGOTTEN}
                 connection.execute(sa.update(_REPLIES).where(_REPLIES.c.key == key).values(change))
             if doomed:
                 leave_to_scrub(connection)
-        try:
-            if scrub(self._folder / _FILE):
-                return len(doomed)
-        except sqlite3.Error as error:
-            raise _unavailable(error) from error
-        raise KeptRepliesUnavailable("kept replies are forgotten, but not yet overwritten in the file; try again")
+        return len(doomed)
 
     def _judge(self, row: sa.Row[Any], request: str) -> KeptReply | None:
         """Give the reply of a key that was used before; None where its request may be tried again."""

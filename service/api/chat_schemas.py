@@ -14,6 +14,7 @@ from service.conversations import TITLE_CHARS, Rating, Role
 
 MAX_HISTORY = 50
 MAX_TURN_CHARS = 20_000
+_SHOWN = {"pattern": r"^[^\r\n]*\S[^\r\n]*$"}
 
 
 def _one_line(value: str) -> str:
@@ -182,7 +183,11 @@ class ConversationHeadOut(ResponseModel):
 class RenameRequest(RequestModel):
     """A conversation's new title, on one line."""
 
-    title: Annotated[str, Field(min_length=1, max_length=TITLE_CHARS), AfterValidator(_one_line)]
+    title: Annotated[
+        str,
+        Field(min_length=1, max_length=TITLE_CHARS, json_schema_extra=_SHOWN),
+        AfterValidator(_one_line),
+    ]
 
 
 class ConversationsOut(ResponseModel):

@@ -146,6 +146,15 @@ def test_what_names_a_removed_article_is_forgotten_and_overwritten(replies, tmp_
     assert replies.forget(["art_aa"]) == 0
 
 
+def test_deletions_at_the_same_time_are_all_done(replies, open_replies):
+    servers = [replies, open_replies()]
+    for number in range(24):
+        answer(replies, f"k{number}", KeptReply(200, "application/json", None, f'{{"id": "art_{number}a"}}'.encode()))
+    with ThreadPoolExecutor(8) as pool:
+        forgotten = list(pool.map(lambda number: servers[number % 2].forget([f"art_{number}a"]), range(24)))
+    assert forgotten == [1] * 24
+
+
 def test_words_of_a_reply_that_expired_go_with_the_next_forgetting(replies, tmp_path, monkeypatch):
     answer(replies, "k", KeptReply(200, "application/json", None, b'{"quote": "zeppelin"}'))
     later = time.time() + 25 * 3600
