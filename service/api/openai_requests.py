@@ -131,7 +131,11 @@ class CompletionRequest(RequestModel):
     """A conversation whose last message by the user is the question; nothing of it is stored."""
 
     model: Annotated[str, Field(min_length=1, max_length=200, examples=["byline"])]
-    messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
+    messages: list[MessageIn] = Field(
+        min_length=1,
+        max_length=MAX_MESSAGES,
+        examples=[[{"role": "user", "content": "What does the Merrin Coast order prohibit?"}]],
+    )
     stream: bool | None = None
     stream_options: StreamOptionsIn | None = None
     byline: BylineIn = BylineIn()
@@ -148,7 +152,8 @@ class CompletionRequest(RequestModel):
     tool_choice: Literal["none", "auto"] | None = None
     function_call: Literal["none", "auto"] | None = None
     audio: None = None
-    logprobs: Literal[False] | None = None
+    # Not Literal[False]: that takes 0 as well.
+    logprobs: Annotated[bool, Field(json_schema_extra={"const": False})] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
     search_domain_filter: Annotated[list[str], Field(max_length=0)] | None = None
 

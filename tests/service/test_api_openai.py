@@ -428,6 +428,7 @@ def test_what_steers_a_language_model_changes_nothing(client):
         ({"temperature": MARK}, "temperature", "invalid_value"),
         ({"seed": 1.5}, "seed", "invalid_value"),
         ({"stop": 5}, "stop", "invalid_value"),
+        ({"logprobs": 0}, "logprobs", "invalid_value"),
         ({"stream": "true"}, "stream", "invalid_value"),
         ({"user": MARK * 500}, "user", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
