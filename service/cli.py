@@ -189,7 +189,7 @@ def serve(
         # Only now: a server that cannot answer must not take in files.
         if folder_watch is not None:
             folder_watch.start()
-        note(f"Byline answers at http://{place} (try http://{place}/docs). Stop it with Ctrl+C.")
+        note(f"Byline answers at http://{place} (a chat page; for programs http://{place}/docs). Stop it with Ctrl+C.")
 
     try:
         run_server(settings, open_parts, on_listening=listening, on_ready=ready)

@@ -78,8 +78,9 @@ def build_app(parts: Parts | Opening) -> FastAPI:
         description=_DESCRIPTION,
         version=byline_version(),
         lifespan=_lifespan(state),
+        # Both would run scripts of other hosts where a reader's key is; `pages` has a page of ours.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         # A redirect would take its address from the header Host.
         redirect_slashes=False,
         # Nothing is sent but where the settings say, whatever OTEL_… variables the environment happens to hold.

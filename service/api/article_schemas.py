@@ -85,7 +85,12 @@ class ArticleRequest(RequestModel):
     A stated field goes before what the page or the front matter says.
     """
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(form) for form in ("text", "html", "markdown")]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_given(form) for form in ("text", "html", "markdown")],
+            "examples": [{"text": "The ferry to Lund island stops in winter.", "source": "Lund Post"}],
+        }
+    )
 
     text: ArticleText | None = None
     html: ArticleText | None = None

@@ -35,7 +35,8 @@ class ChatRequest(RequestModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("conversation_id", "history")]
+            "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("conversation_id", "history")],
+            "examples": [{"message": "What does the Merrin Coast order prohibit?"}],
         }
     )
 
@@ -185,7 +186,7 @@ class RenameRequest(RequestModel):
 
     title: Annotated[
         str,
-        Field(min_length=1, max_length=TITLE_CHARS, json_schema_extra=_SHOWN),
+        Field(min_length=1, max_length=TITLE_CHARS, json_schema_extra=_SHOWN, examples=["The ferry"]),
         AfterValidator(_one_line),
     ]
 

@@ -118,4 +118,4 @@ class IndexOut(ResponseModel):
 class RollbackRequest(RequestModel):
     """Which generation to serve."""
 
-    generation: str = Field(pattern=r"^[0-9]{6}$")
+    generation: str = Field(pattern=r"^[0-9]{6}$", examples=["000001"])

@@ -1,4 +1,4 @@
-"""The pages for people: the chat at `/`, an article at `/articles/{id}`, and the files that they are made of.
+"""The pages for people: the chat at `/`, an article at `/articles/{id}`, the API at `/docs`, and the files of them.
 
 They hold no data: what they show, their scripts ask of the API, with the reader's key where there are keys.
 """
@@ -82,6 +82,12 @@ async def chat_page(request: Request) -> Response:
 async def article_page(article_id: str, request: Request) -> Response:
     """Give the page of any article; whether there is one, its script learns from the API."""
     return _send("article.html", request)
+
+
+@router.api_route("/docs", methods=["GET", "HEAD"])
+async def docs_page(request: Request) -> Response:
+    """Give the page that describes the API; its script reads the OpenAPI document."""
+    return _send("docs.html", request)
 
 
 @router.api_route("/web/{name}", methods=["GET", "HEAD"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 
 from index.searcher import Hit, Mode
@@ -14,6 +14,8 @@ from service.assistant import Found
 
 class SearchRequest(RequestModel):
     """What to look for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "Merrin Coast order", "top_k": 5}]})
 
     query: Question
     top_k: int = Field(default=10, ge=1, le=100)

@@ -29,23 +29,33 @@ export class Problem extends Error {
 /**
  * Ask the API, and for a key where it wants one.
  * @param {string} path Below the root, such as "v1/chat".
- * @param {object} options `json` or `body`; `signal`; `quiet`: a key is not asked for again once that was declined.
- * @returns {Promise<Response>} one that is ok
- * @throws {Problem} it is not; an AbortError where `signal` said so
+ * @param {object} options `json` or `body`; `headers`; `signal`; `quiet`: a key is not asked for again once that was
+ *   declined.
+ * @returns {Promise<Response>} of any status
+ * @throws {Problem} there is none; an AbortError where `signal` said so
  */
-export async function request(path, { method = "GET", json, body, signal, quiet = false } = {}) {
+export async function exchange(path, { method = "GET", json, body, headers, signal, quiet = false } = {}) {
   for (;;) {
     const key = currentKey();
-    const response = await send(path, { method, json, body, signal, key });
-    if (response.ok) return response;
-    const problem = await problemOf(response);
-    if (problem.status !== 401) throw problem;
-    if (currentKey() === key && !(await askForKey({ wrong: key !== null, quiet }))) throw problem;
+    const response = await send(path, { method, json, body, headers, signal, key });
+    if (response.status !== 401) return response;
+    if (currentKey() === key && !(await askForKey({ wrong: key !== null, quiet }))) return response;
   }
 }
 
-async function send(path, { method, json, body, signal, key }) {
-  const headers = {};
+/**
+ * Ask the API as `exchange` does.
+ * @returns {Promise<Response>} one that is ok
+ * @throws {Problem} it is not; an AbortError where `signal` said so
+ */
+export async function request(path, options) {
+  const response = await exchange(path, options);
+  if (response.ok) return response;
+  throw await problemOf(response);
+}
+
+async function send(path, { method, json, body, headers: more, signal, key }) {
+  const headers = { ...more };
   if (key) headers.Authorization = `Bearer ${key}`;
   if (json !== undefined) headers["Content-Type"] = "application/json";
   try {
@@ -65,6 +75,11 @@ async function problemOf(response) {
 
 /** Ask for JSON. */
 export const getJson = async (path, options) => (await request(path, options)).json();
+
+/** Tell whether the server wants a key; where there is one, it did. */
+export async function wantsKey() {
+  return currentKey() !== null || (await send("v1/models", { method: "GET" })).status === 401;
+}
 
 /** Look whether the server is ready, without a key: a `Problem` where it is not, null where it is. */
 export async function readiness() {

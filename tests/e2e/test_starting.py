@@ -59,7 +59,9 @@ def test_it_lives_while_it_opens_and_is_ready_then(sample_data, pipe):
         reply = client.post("/v1/chat", json={"message": "What does the Merrin Coast order prohibit?"}).json()
         assert reply["status"] == "answered"
         assert client.get("/readyz").status_code == 200
-        until(lambda: f"Byline answers at {client.base_url}".rstrip("/") in client.log.read_text())
+        place = str(client.base_url).rstrip("/")
+        ready = f"Byline answers at {place} (a chat page; for programs {place}/docs)."
+        until(lambda: ready in client.log.read_text())
 
 
 def test_what_cannot_be_opened_ends_the_process_with_its_message(sample_data, pipe):

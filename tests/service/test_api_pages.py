@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from service.api.app import build_app
 
 WEB = {entry.name: entry.read_text(encoding="utf-8") for entry in resources.files("service").joinpath("web").iterdir()}
-PAGES = ("/", "/articles/art_1234")
+PAGES = ("/", "/articles/art_1234", "/docs")
 TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -58,7 +58,12 @@ def test_no_other_name_leads_to_a_file(client, name):
 
 def test_the_pages_are_not_part_of_the_documented_api(client):
     paths = client.get("/openapi.json").json()["paths"]
-    assert not {"/", "/articles/{article_id}", "/web/{name}", "/favicon.ico"} & set(paths)
+    assert not {"/", "/articles/{article_id}", "/docs", "/web/{name}", "/favicon.ico"} & set(paths)
+
+
+@pytest.mark.parametrize("address", ["/redoc", "/docs/oauth2-redirect"])
+def test_no_page_of_others_describes_the_api(client, address):
+    assert client.get(address).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
@@ -95,10 +100,13 @@ def test_every_file_that_is_named_is_there():
         named |= set(re.findall(r"(?:href|src)=\"(?:\.\./)?web/([^\"]+)\"", page))
     for script in (text for name, text in WEB.items() if name.endswith(".js")):
         named |= set(re.findall(r"from \"\./([^\"]+)\"", script))
-    assert named == set(WEB) - {"index.html", "article.html"}
+    assert named == set(WEB) - {"index.html", "article.html", "docs.html"}
 
 
-@pytest.mark.parametrize(("page", "script"), [("index.html", "main.js"), ("article.html", "article-page.js")])
+@pytest.mark.parametrize(
+    ("page", "script"),
+    [("index.html", "main.js"), ("article.html", "article-page.js"), ("docs.html", "docs-page.js")],
+)
 def test_all_modules_of_a_page_are_fetched_at_once(page, script):
     needed, wanted = set(), [script]
     while wanted:
