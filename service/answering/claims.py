@@ -54,7 +54,7 @@ class Claim:
     @cached_property
     def own(self) -> frozenset[str]:
         """The words of the sentence, but for the value."""
-        own = frozenset(terms(f"{self._ahead} {self._after}"))
+        own = frozenset(terms(f"{self.ahead} {self._after}"))
         return own if self.value.kind == "holder" else own | self.value.nouns
 
     @cached_property
@@ -73,7 +73,7 @@ class Claim:
     @cached_property
     def lead(self) -> frozenset[str]:
         """Those of its clause before the value."""
-        return frozenset(terms(_CLAUSE.split(self._ahead)[-1]))
+        return frozenset(terms(_CLAUSE.split(self.ahead)[-1]))
 
     @cached_property
     def nouns(self) -> frozenset[str]:
@@ -90,7 +90,8 @@ class Claim:
         return frozenset(terms(whole[1])) if whole else frozenset()
 
     @property
-    def _ahead(self) -> str:
+    def ahead(self) -> str:
+        """The sentence before the value."""
         return self.evidence.quote[: self.value.start]
 
     @property

@@ -31,7 +31,9 @@ _ABSTENTION: dict[AbstainReason, str] = {
     "premise_contradicted": "The articles say otherwise.",
 }
 
-_LEADS = {True: "The articles give different {}, the latest first:", False: "The articles give different {}:"}
+_LEAD = "The articles give different {}:"
+_DATED_LEAD = "The articles give different {}, the latest first:"
+_LEAD_OF_ONE = "One article gives different {}:"
 _DIFFERENT: dict[ValueKind, str] = {"day": "dates", "holder": "names"}
 
 _MISSING = "I found no sentence in the articles that clearly answers: {}?"
@@ -149,7 +151,7 @@ def compose(chosen: Sequence[Evidence], *, sureness: float, missing: Sequence[st
 
 
 def compose_disputed(dispute: Dispute, question: Question, rest: Sequence[Evidence], *, sureness: float) -> Answer:
-    """Make the answer that says what articles give differently, the latest first, and then the rest.
+    """Make the answer that says what articles give differently, in the order of the dispute, and then the rest.
 
     Args:
         dispute: The claims, each of which is cited.
@@ -157,7 +159,8 @@ def compose_disputed(dispute: Dispute, question: Question, rest: Sequence[Eviden
         rest: Further evidence, best first.
         sureness: As for `compose`.
     """
-    draft = Draft(_LEADS[dispute.dated].format(_DIFFERENT.get(dispute.claims[0].value.kind, "figures")))
+    lead = _LEAD_OF_ONE if dispute.in_one_article else _DATED_LEAD if dispute.dated else _LEAD
+    draft = Draft(lead.format(_DIFFERENT.get(dispute.claims[0].value.kind, "figures")))
     for evidence in (*dispute.evidence, *_readable(rest)):
         say(draft, Source.of(evidence))
     positions = tuple(

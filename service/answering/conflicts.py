@@ -17,6 +17,7 @@ from itertools import chain
 from index.generation import Generation
 from service.answering.claims import Claim, asked_for, asked_nouns, claims_of
 from service.answering.evidence import Evidence, Question
+from service.answering.subjects import far_apart, of_another
 from service.answering.values import ValueKind, years_of
 
 LEAST_NEAR = 0.25
@@ -47,6 +48,10 @@ SAME_NEWS_DAYS = 7
 
 MOST_POSITIONS = 4
 
+# "How did the cost change?" is answered by several figures, which do not disagree.
+_ASKS_HOW = re.compile(
+    r"\W*(?:(?:and|but|so) )?how (?:did|does|do|has|have|had|is|are|was|were|can|could|will|would)\b", re.I
+)
 _DISPUTES = re.compile(
     r"\b(?:true|real|actual|correct) (?:\w+ )?(?:figure|number|sum|cost|toll|total|share|price|value)\b"
     r"|\b(?:in fact|actually)\b|\b(?:disput|contradict|disagree|miscount|overstat|understat)\w*\b"
@@ -77,7 +82,10 @@ _GOES_BACK = re.compile(r"^\W*(?:it|that|this|they)\b|\b(?:figure|number|total|c
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Different values for what a question asks: claims of them, the latest article first, undated ones last."""
+    """Different values for what a question asks: claims of them, the latest article first, undated ones last.
+
+    Those of one article stand together, in its order.
+    """
 
     claims: tuple[Claim, ...]
 
@@ -88,9 +96,14 @@ class Dispute:
 
     @property
     def dated(self) -> bool:
-        """Whether the order is known: every article has a day, and not all have the same."""
+        """Whether each claim is of another day than the others, and all days are known."""
         days = {claim.evidence.article.published_at for claim in self.claims}
-        return None not in days and len(days) > 1
+        return None not in days and len(days) == len(self.claims)
+
+    @property
+    def in_one_article(self) -> bool:
+        """Whether it is one article that gives all of them."""
+        return len({claim.evidence.article.id for claim in self.claims}) == 1
 
 
 def find_dispute(question: Question, ranked: Sequence[Evidence], generation: Generation) -> Dispute | None:
@@ -101,6 +114,8 @@ def find_dispute(question: Question, ranked: Sequence[Evidence], generation: Gen
         ranked: Evidence, best first.
         generation: The generation that it is from.
     """
+    if _ASKS_HOW.match(question.text):
+        return None
     claims = claims_of(question, ranked, generation)
     before: list[Claim] = []
     for claim in claims:
@@ -120,13 +135,15 @@ def find_dispute(question: Question, ranked: Sequence[Evidence], generation: Gen
             found.append(claim)
     if len(found) < 2:
         return None
-    return Dispute(tuple(sorted(found, key=_latest_first)))
+    articles = list(dict.fromkeys(claim.evidence.article.id for claim in found))
 
+    def latest_first(claim: Claim) -> tuple[bool, int, int, int]:
+        article = claim.evidence.article
+        day = article.published_at
+        newness = -(day or date.min).toordinal()
+        return day is None, newness, articles.index(article.id), claim.evidence.span.start
 
-def _latest_first(claim: Claim) -> tuple[bool, int, int]:
-    day = claim.evidence.article.published_at
-    # In one article the claim that comes later is the reply to the other.
-    return day is None, -(day or date.min).toordinal(), -claim.evidence.span.start
+    return Dispute(tuple(sorted(found, key=latest_first)))
 
 
 class _Judging:
@@ -143,9 +160,12 @@ class _Judging:
         """Tell whether a claim and its article are about the question at all."""
         if self._question.coverage(claim.near) < LEAST_NEAR:
             return False
+        return self._question.coverage(self._words_of(claim)) >= LEAST_ARTICLE
+
+    def _words_of(self, claim: Claim) -> frozenset[str]:
+        """Give the words of a claim's article and its title."""
         rows = self._generation.sentences_of(claim.evidence.hit.article_row)
-        held = claim.near.union(*(self._generation.sentence_terms(row) for row in rows))
-        return self._question.coverage(held) >= LEAST_ARTICLE
+        return claim.near.union(*(self._generation.sentence_terms(row) for row in rows))
 
     def likeness(self, claim: Claim) -> float:
         """Give how much a claim is like the answer, in about [0, 3]: words, what the value is said of, meaning."""
@@ -161,12 +181,16 @@ class _Judging:
             return False
         if answer.value.same(claim.value) or claim.names(answer.value) or answer.names(claim.value):
             return False
+        if far_apart(answer, claim):
+            return False
         same_article = answer.evidence.article.id == claim.evidence.article.id
         if same_article and not _DISPUTES.search(claim.evidence.quote):
             return False
         # What takes the most reading comes last.
         alike = self._goes_back(claim) if claim.value.bare else self._says_the_same_of(claim)
-        return alike and not self._other_time(claim) and self.holds_enough(claim)
+        if not alike or self._other_time(claim) or not self.holds_enough(claim):
+            return False
+        return not of_another(self._question.text, answer, claim, self._words_of(answer), self._words_of(claim))
 
     def _says_the_same_of(self, claim: Claim) -> bool:
         """Tell whether a claim gives its value for what the answer gives its own for."""

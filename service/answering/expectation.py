@@ -53,10 +53,19 @@ _THINGS_THAT_ACT = (
 _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
 _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
+_OPENS = r"^\W*(?:(?:and|but|so) )?"
 _IS = r"(?:is|are|was|were|'s|’s)"
 
-# The first that matches decides: "how many years" is a number, "which year" a time.
+# The first that matches decides: "how many years" is a number, "which year" a time, "why … costs" a reason.
 _ASKS: tuple[tuple[str, Expectation], ...] = (
+    (rf"{_OPENS}why\b", "reason"),
+    (
+        rf"{_OPENS}who (?:{_SAID})\b|\bwhat (?:did|does|do) .{{1,60}} (?:{_SAY})(?: (?:about|of|on|to)\b|\W*$)",
+        "quotation",
+    ),
+    (rf"{_OPENS}(?:(?:since|until|till|by|from) )?when\b", "time"),
+    (rf"{_OPENS}where\b", "place"),
+    (rf"{_OPENS}who\b", "person"),
     (r"\b(?:what|which) (?:percentage|share|proportion|percent|fraction)\b|\bhow many per ?cent\b", "share"),
     (r"\bby (?:what|how much)\b|\b(?:what|which|how high)\b.{0,40}\b(?:rate|tariff|dut(?:y|ies))\b", "share"),
     (
@@ -74,7 +83,7 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
     (rf"\bwhere\b|\b(?:which|what) (?:\w+ )?(?:{_PLACES})\b", "place"),
     (r"\bwhy\b|\bwhat (?:is|was|were|are) the (?:reasons?|causes?|grounds)\b|\bwhat (?:caused|led|made)\b", "reason"),
     (rf"^\W*what(?:{_IS}| {_IS}) (?:an? |the )?[\w’' .-]{{2,40}}\W*$|\bwhat does [\w’' .-]+ mean\b", "definition"),
-    (r"^\W*(?:and )?how (?:did|does|do|is|are|was|were|can|could|will|would)\b", "manner"),
+    (rf"{_OPENS}how (?:did|does|do|is|are|was|were|can|could|will|would)\b", "manner"),
 )
 _ASKS_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _ASKS)
 

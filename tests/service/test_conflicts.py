@@ -193,6 +193,58 @@ ALIKE = {
             "Dealers in Harlund raise their price again. A litre of heating oil now costs 17 crowns in Harlund, according to dealers.",
         ),
     ),
+    "an amount of another order": (
+        "How much does the cable car of Vennla cost?",
+        (
+            "2026-02-01",
+            "Vennla builds a cable car",
+            "The town of Vennla builds a cable car to the plateau. The cable car will cost 94 million crowns, the engineers say.",
+        ),
+        (
+            "2026-04-03",
+            "Up to the plateau",
+            "Soon the plateau of Vennla is ten minutes away. The cable car will cost 45 crowns for a ride, children ride free.",
+        ),
+    ),
+    "what is measured": (
+        "How much does the stadium of Rusk cost?",
+        (
+            "2026-02-01",
+            "Rusk gets a stadium",
+            "The town of Rusk gets a stadium at the canal. The stadium will cost 61 million crowns, the town of Rusk said.",
+        ),
+        (
+            "2026-04-03",
+            "Work on the stadium of Rusk",
+            "Diggers have come to the canal. The footbridges will cost 24 million crowns, the town of Rusk said.",
+        ),
+    ),
+    "two of a kind": (
+        "How many guests did the seamen's hostel have?",
+        (
+            "2026-02-01",
+            "Seamen's hostel is full",
+            "The Hollin Seamen's Hostel had 8,200 guests last winter, its keeper said. Most of them came from the north.",
+        ),
+        (
+            "2026-04-03",
+            "Mountains without snow",
+            "The Grey Peak Hostel had 5,900 guests last winter, its keeper said. Most of them had come to ski.",
+        ),
+    ),
+    "whose name is left out": (
+        "How many exhibits does the puppet theatre of Mirow lend?",
+        (
+            "2026-02-01",
+            "Mirow lends its puppets",
+            "The puppet theatre of Mirow goes on tour. The puppet theatre lends 140 exhibits to the north.",
+        ),
+        (
+            "2026-04-03",
+            "Puppets for schools",
+            "Schools in Tolmin may play with real puppets. The puppet theatre lends 260 exhibits to schools.",
+        ),
+    ),
     "other units": (
         "How long is the pier of Graum?",
         (
@@ -250,6 +302,71 @@ def test_the_answer_says_so_in_plain_words_and_every_sentence_is_still_a_quote(a
         assert sentence.citations
         assert sentence.support == "verbatim"
     assert all(one.end < other.start for one, other in itertools.pairwise(answer.sentences))
+
+
+SAYS_ITSELF = (
+    "The roof of the market hall in Quellin was torn off by the storm. The new roof of the market hall will cost "
+    "3.1 million crowns, the town of Quellin says. Traders dispute the new figure: the roof of the market hall will "
+    "cost 4.6 million crowns, they say. The timber for it has to be imported because the sawmill burned down."
+)
+PARTLY_OF_ONE_DAY = (
+    (
+        "2026-03-01",
+        "Flood empties Ullern camp site",
+        "The river flooded the camp site of Ullern. In all 210 campers left the camp site of Ullern, the wardens said.",
+    ),
+    (
+        "2026-03-01",
+        "Campers flee from river at Ullern",
+        "Ullern has rarely seen such a flood. In all 260 campers left the camp site of Ullern, the fire brigade said.",
+    ),
+    (
+        "2026-03-02",
+        "Camp site of Ullern lies in mud",
+        "Mud covers the meadow at Ullern. In all 235 campers left the camp site of Ullern, its owner said.",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def of_one_day(tmp_path_factory, assembled, build_index):
+    parts = assembled(tmp_path_factory.mktemp("of-one-day"))
+    for day, title, text in (("2026-03-01", "Market hall of Quellin", SAYS_ITSELF), *PARTLY_OF_ONE_DAY):
+        parts.library.put(prepare(RawArticle(text=text, title=title, published=day, external_id=title)))
+    build_index(parts)
+    yield parts.assistant
+    parts.close()
+
+
+def test_an_article_that_gives_two_values_is_quoted_in_its_order(of_one_day):
+    answer = of_one_day.ask("How much will the roof of the market hall in Quellin cost?").answer
+    assert answer.text.startswith("One article gives different figures: The new roof")
+    assert [position.value for position in answer.conflicts[0].positions] == [
+        "3.1 million crowns",
+        "4.6 million crowns",
+    ]
+
+
+def test_where_not_every_day_is_another_nothing_is_said_of_the_order(of_one_day):
+    answer = of_one_day.ask("How many campers left the camp site of Ullern?").answer
+    assert answer.text.startswith("The articles give different figures: In all")
+    values = [position.value.split()[0] for position in answer.conflicts[0].positions]
+    assert values[0] == "235"
+    assert sorted(values) == ["210", "235", "260"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why will the roof of the market hall in Quellin cost so much?",
+        "How did the cost of the roof of the market hall in Quellin change?",
+        "What do traders say about the cost of the roof of the market hall in Quellin?",
+    ],
+)
+def test_a_question_for_something_else_than_a_value_gets_no_dispute(of_one_day, question):
+    answer = of_one_day.ask(question).answer
+    assert answer.status == "answered"
+    assert answer.conflicts == ()
 
 
 def test_where_there_is_room_for_one_citation_only_no_dispute_is_shown(assistant):

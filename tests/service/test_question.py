@@ -76,6 +76,12 @@ def test_names_are_told_with_their_kind(text, names):
         ("What is a sluice?", "definition"),
         ("How did the burglars get in?", "manner"),
         ("Is it open?", "any"),
+        ("Why does the beacon cost so much?", "reason"),
+        ("What did the keeper say about the price of oil?", "quotation"),
+        ("When will the costs be known?", "time"),
+        ("Who bears the costs?", "person"),
+        ("What do the repairs cost?", "money"),
+        ("How did the cost change?", "money"),
     ],
 )
 def test_the_question_word_tells_what_is_asked_for(question, kind):
