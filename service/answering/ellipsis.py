@@ -28,7 +28,8 @@ _ADVERBIAL = re.compile(
 )
 _FIRST_HELP = re.compile(rf"\b(?:{_HELPS})\b", re.IGNORECASE)
 _SUBJECT_ASKED = re.compile(
-    rf"\W*(?P<asks>who|(?:which|what)(?: [a-z-]+){{1,2}}) (?!(?:{_HELPS})\b)(?P<does>[a-z]+) (?P<rest>.+?)\W*$",
+    rf"\W*(?P<asks>who|(?:which|what)(?: [a-z-]+){{1,2}})"
+    rf" (?!(?:{_HELPS}|in|on|at|to|of|with|from|for|after|before|during|by)\b)(?P<does>[a-z]+) (?P<rest>.+?)\W*$",
     re.IGNORECASE,
 )
 _COPULA = re.compile(r"\W*(?:who|what) (?P<is>is|are|was|were) (?P<what>(?:the|an?|[A-Z]).+?)\W*$", re.IGNORECASE)
@@ -109,6 +110,7 @@ def _first_told(scene: Scene) -> str | None:
             one.named
             and not one.inner
             and one.words.casefold() not in plain
+            and not scene.names(one)
             and scene.wanted in (None, one.kind, "thing")
         ):
             return as_known(one).words

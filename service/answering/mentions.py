@@ -20,7 +20,8 @@ _THING_WORDS = frozenset(
     "treaty summit "
     "association federation authority service board fund plan project programme program network media news post times "
     "herald army navy airlines railway railways house assembly parliament senate congress department society "
-    "foundation".split()
+    "foundation transit transport museum gallery theatre orchestra library academy clinic energy electric motors steel "
+    "holdings industries systems insurance logistics shipping telecom brewery".split()
 )
 _PLACE_WORDS = frozenset(
     "island isle coast bay harbour harbor port street road square lake mount mountain valley hill park pier".split()
@@ -32,6 +33,13 @@ _LOOKED_BACK = 40
 
 _IN = re.compile(r"\b(?:in|at|near|from|to|of|for|on|across|around|between|and|outside)\s+(?:the\s+)?$", re.IGNORECASE)
 _WITHIN = re.compile(r"\b(?:in|at)\s+$", re.IGNORECASE)
+# Nobody runs or founds a person, and "the company Marlo Vane" is none.
+_RUN_BY_SOMEBODY = re.compile(
+    r"\b(?:runs|ran|owns|owned|operates|operated|founded|manages|managed|chairs|chaired|operator|company|firm|group|agency"
+    r"|party|club|union|maker|manufacturer|supplier|bank|insurer|airline|newspaper|magazine|broadcaster"
+    r"|shipyard|brewery|bakery|factory|mill|hotel|restaurant|shop|chain|charity|museum|theatre|orchestra|choir|school)\s+(?:the\s+)?$",
+    re.IGNORECASE,
+)
 _TITLED = re.compile(rf"\b(?:{TITLES})\.?\s+$", re.IGNORECASE)
 _CALENDAR = frozenset(name.casefold() for name in (*MONTHS, *WEEKDAYS))
 _ASKING = frozenset("is are was were did does do has have had can could will would should may".split())
@@ -113,6 +121,8 @@ def _kind(words: str, before: str, after: str) -> Kind:
         return "person"
     if len(parts) == 1 and _ACTS.search(before):  # "where did Carney go"
         return "person"
+    if _RUN_BY_SOMEBODY.search(before):
+        return "thing"
     if before.endswith(('"', "“", "‘", "«")) and _QUOTED.match(after):  # a title
         return "thing"
     if any(part in _THING_WORDS for part in parts):

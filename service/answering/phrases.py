@@ -34,7 +34,10 @@ AUXILIARIES = frozenset(
     "is are was were be been being am do does did has have had can could will would shall should may might must".split()
 )
 _DOES = frozenset("do does did can could will would shall should may might must".split())
-_STATES = frozenset("open shut free ready available due safe cheap dear expensive big long old high late over".split())
+_STATES = frozenset(
+    "open shut free ready available due safe cheap dear expensive big long old high late over dearer cheaper bigger "
+    "longer older higher lower later safer".split()
+)
 _STOPS = (
     STOP_WORDS | ASKING_WORDS | AUXILIARIES | _OF | frozenset("and or but if as by than until against within".split())
 )
@@ -60,11 +63,16 @@ _PASTS = frozenset(
 )
 _PLURALS = frozenset("people men women children police staff media crew mice feet".split())
 _BEFORE_PLURALS = _OF | AUXILIARIES | frozenset(("", "and", "or", "by", "why", "how", "where", "when"))
+_BEFORE_SUBJECTS = frozenset(("", ".", "!", "?", "when", "where", "why", "how"))
 _DAY_OR_MONTH = re.compile(
     rf"(?:(?:{MONTH})\b|{WEEKDAY}|last\b|next\b|spring\b|summer\b|autumn\b|winter\b)",
     re.IGNORECASE,
 )
 _CALENDAR = re.compile(rf"\d|{_DAY_OR_MONTH.pattern}", re.IGNORECASE)
+_TIMES = frozenset(
+    "second minute hour day night week weekend month quarter year decade century time moment morning afternoon evening "
+    "date today tomorrow yesterday later earlier ago".split()
+)
 _OWNER = re.compile(r"[’']s?\b|[’'](?=\s)")
 
 
@@ -107,6 +115,12 @@ def is_plural(word: str) -> bool:
     return word in _PLURALS or word.endswith("men") or (len(word) > 3 and word[-1] == "s" and word[-2] not in "sui")
 
 
+def is_time(phrase: Phrase) -> bool:
+    """Tell "the day" and "five months later", which are nothing to talk about."""
+    short = phrase.named or len(phrase.words.split()) < 4
+    return short and not phrase.proper and phrase.head.removesuffix("s") in _TIMES
+
+
 def phrases(text: str) -> list[Phrase]:
     """Give the names and noun phrases of a text in their order, at most `MOST_PHRASES`."""
     return _Reader(text).read()
@@ -146,14 +160,29 @@ class _Reader:
             return self._noun_phrase(at, at) or at
         if self._before(at) in {"", ".", "!", "?"} and self._is_content(at) and is_plural(self._plain(at + 1)):
             return self._noun_phrase(at, at) or at  # "Train drivers voted"
+        if self._is_content(at) and not word.endswith("ly") and self._is_subject(at):
+            return self._noun_phrase(at, at) or at  # "When will tram line 4 open"
         return at
+
+    def _is_subject(self, at: int) -> bool:
+        """Tell whether words stand where a question has its subject: "Does …", "What did …", "When will …".
+
+        One word alone is left out: "construction of the bridge" is about the bridge as well.
+        """
+        if self._before(at) not in AUXILIARIES or not self._is_content(at + 1) or self._acts(at, at + 1):
+            return False
+        asks = self._plain(at - 2) if at > 1 else ""
+        return asks in _BEFORE_SUBJECTS or (self._before(at) in {"do", "does", "did"} and bool(asks))
 
     def _noun_phrase(self, first: int, at: int) -> int:
         """Read the words of a phrase from `at`, with what belongs to it; `first` is where it begins. 0 for none."""
         end, name = self._run(at)
         if end == at:
             return 0
-        head = self._plain(end - 1)
+        last = end - 1
+        while last > at and self._plain(last).isdigit():
+            last -= 1  # "line 4"
+        head = self._plain(last)
         inner: list[Mention] = [name] if name and name.words.split()[-1].casefold() != head else []
         for _ in range(_MOST_COMPLEMENTS):
             after = self._complement(end, inner)

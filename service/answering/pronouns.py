@@ -22,6 +22,7 @@ _LONGEST_WORDS = 14
 """A longer phrase is not put in, but named behind."""
 
 _PREPOSITIONS = "in|on|at|for|of|to|from|with|about|after|before|by|during|since|until|near|over|under|around|into"
+_WHERE = frozenset("in at on near from to off outside around".split())
 _LEANING = re.compile(
     r"\b(?:"
     r"(?P<person>he|she|him|her|his|hers)"
@@ -174,9 +175,12 @@ class _Naming:
             return None
         if "it" in self._named or self._bound(match, lambda one: one.kind != "person" and not one.many):
             return None
-        meant = self._scene.best(
-            lambda one: one.kind != "person" and not one.many and not (one.kind == "place" and one.inner), least=_SURE
-        )
+        asked = [one for one in self._scene.asked if _can_be_it(one)]
+        where = [one for one in asked if one.kind == "place" and one.after in _WHERE]
+        # "When does the ferry sail from Callis?" is about the ferry.
+        behind = where if any(one not in where and not one.inner for one in asked) else []
+        meant = self._scene.best(lambda one: _can_be_it(one) and one not in behind, least=_SURE)
+        meant = meant or self._scene.best(_can_be_it, least=_SURE)
         return self._put("it", meant, owns=match["it"].casefold() == "its")
 
     def _they(self, match: re.Match[str]) -> str | None:
@@ -303,6 +307,10 @@ _AFTER_HER = (
 def possessive(words: str) -> str:
     """Give a name as an owner."""
     return f"{words}’" if words.endswith("s") else f"{words}’s"
+
+
+def _can_be_it(one: Phrase) -> bool:
+    return one.kind != "person" and not one.many and not (one.kind == "place" and one.inner)
 
 
 def _can_be_they(one: Phrase) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from index.lexical import terms
 from service.answering.ellipsis import asked_again
 from service.answering.mentions import mentions
-from service.answering.phrases import Phrase, as_known, phrases
+from service.answering.phrases import Phrase, as_known, is_time, phrases
 from service.answering.pronouns import leans, with_names
 from service.answering.reply import Turn
 from service.answering.scene import Scene
@@ -55,6 +55,9 @@ _ONLY_ONE = frozenset(
     "weather sun moon earth world internet news time future past universe economy sea sky government eu us uk un "
     "difference best largest biggest highest longest".split()
 )
+# What an answer may end with: the last sentence that is whole, else the last word.
+_WHOLE = re.compile(r".*[.!?][\"”’»)]*(?: ?\[\d+\])*(?=\s)|.*(?=\s)", re.DOTALL)
+_DATELINE = re.compile(r"(?:^|(?<=\s))[A-Z][A-Z.’' -]{2,30}(?:\([\w ]{2,20}\) ?)?(?:, \w[\w ,.]{2,24})? ?[–—] ")
 _MARK = re.compile(r"\s*\[\d+\]")
 _LAST_MARK = re.compile(r"[\s?!.,;:…]*$")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -93,13 +96,21 @@ def may_lean(message: str) -> bool:
     return leans(message) or bool(_GOES_ON.match(message)) or bool(_MORE.search(message)) or _says_little(message)
 
 
+def shortened(text: str, longest: int) -> str:
+    """Give no more characters of a text than so many, up to the end of a sentence; of one that is longer, of a word."""
+    if len(text) <= longest:
+        return text
+    whole = _WHOLE.match(text[: longest + 1])
+    return whole.group() if whole and whole.group() else text[:longest]
+
+
 def _scene(history: Sequence[Turn]) -> Scene | None:
     """Go through the turns, oldest first, each message resolved by those before it."""
     scene: Scene | None = None
     turns = _since_it_stood(history[-LOOKED_BACK:])
     for number, turn in enumerate(turns, start=1):
         longest = LONGEST_TURN_CHARS if turn.role == "user" or number == len(turns) else LONGEST_OLD_TURN_CHARS
-        content = _MARK.sub("", turn.content.strip()[:longest])
+        content = _DATELINE.sub("", _MARK.sub("", shortened(turn.content.strip(), longest)))
         if turn.role == "assistant":
             if scene is not None and content:
                 scene = scene.answered(content)
@@ -180,7 +191,7 @@ def _topic(scene: Scene, words: str) -> str:
     ranked = sorted(outer, key=lambda one: not one.named) + [one for _, one in scene.ranked(lambda one: one.proper)]
     for one in ranked:
         own = set(terms(one.words))
-        if not own or own <= said or len(one.words.split()) > LONGEST_TOPIC_WORDS:
+        if not own or own <= said or is_time(one) or len(one.words.split()) > LONGEST_TOPIC_WORDS:
             continue
         found.append(as_known(one).words.replace("(", "").replace(")", ""))
         said |= own
@@ -188,6 +199,7 @@ def _topic(scene: Scene, words: str) -> str:
             break
         if len(found) == 2:
             break
-    if found or scene.asked or scene.told:
+    only_times = bool(outer) and all(is_time(one) for one in outer)
+    if found or ((scene.asked or scene.told) and not only_times):
         return ", ".join(found)
     return scene.plain_question.rstrip(" ?!.").replace("(", "").replace(")", "")

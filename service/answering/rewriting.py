@@ -15,7 +15,7 @@ import structlog
 from index.lexical import STOP_WORDS, terms
 from service.answering.evidence import quotable
 from service.answering.prompting import neutral
-from service.answering.question import may_lean, stand_alone
+from service.answering.question import may_lean, shortened, stand_alone
 from service.answering.reply import Turn
 from service.circuit import Circuit
 from service.llm import ChatModel, LlmError
@@ -60,7 +60,7 @@ class Rewriter:
         by_rule = stand_alone(message, history)
         if not history or not may_lean(message.strip()) or not self._circuit.allows():
             return by_rule
-        shown = [Turn(turn.role, turn.content[:SHOWN_CHARS]) for turn in history[-SHOWN_TURNS:]]
+        shown = [Turn(turn.role, shortened(turn.content, SHOWN_CHARS)) for turn in history[-SHOWN_TURNS:]]
         try:
             reply = self._model.complete(*_prompt(message.strip(), shown), max_tokens=REPLY_TOKENS).text
         except LlmError as error:

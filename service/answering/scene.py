@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from index.lexical import terms
 from service.answering.mentions import Kind
 from service.answering.months import MONTH_OR_SHORT
 from service.answering.persons import Gender, gender_of, is_person_word
@@ -61,7 +62,7 @@ class Scene:
     @classmethod
     def of(cls, question: str, answer: str, before: Scene | None = None, kept: tuple[str, ...] = ()) -> Scene:
         """Make the scene after a question and its answer, and after the scene before them."""
-        asked, told = _with_surnames(phrases(question), phrases(answer))
+        asked, told = _known(phrases(question), phrases(answer))
         found = [*pairs(answer, told), *pairs(question, asked)]
         pair = found[0] if found else before.pair if before else None
         earlier = (*before.told, *before.asked, *before.earlier)[:MOST_EARLIER] if before else ()
@@ -69,9 +70,9 @@ class Scene:
 
     def answered(self, answer: str) -> Scene:
         """Give the scene once its question is answered."""
-        told = _with_surnames(self.asked, phrases(answer))[1]
+        asked, told = _known(self.asked, phrases(answer))
         found = pairs(answer, told)
-        return replace(self, answer=answer, told=told, pair=found[0] if found else self.pair)
+        return replace(self, answer=answer, asked=asked, told=told, pair=found[0] if found else self.pair)
 
     @property
     def plain_question(self) -> str:
@@ -107,7 +108,7 @@ class Scene:
             found.append((worth + (_KEPT if one.words in self.kept else 0) + _common(one), one))
         wanted = self.wanted
         outer = [one for one in told if not one.inner]
-        answers = [one for one in outer if one.kind == wanted]
+        answers = [one for one in outer if one.kind == wanted and not self.names(one)]
         # "Silas Penhale, an attendant at …" and "an attendant, Silas Penhale" are both of him.
         answering = next((one for one in answers if one.proper), next(iter(answers), None))
         first = next((one for one in self.told if not one.inner), None)
@@ -117,6 +118,11 @@ class Scene:
             found.append((worth + (_WANTED if one is answering else 0) + _common(one), one))
         found += [(_common(one), one) for one in self.earlier if fits(one)]
         return sorted(found, key=lambda scored: -scored[0])
+
+    def names(self, one: Phrase) -> bool:
+        """Tell whether the question names somebody or something itself, which then is not what it asks for."""
+        own = set(terms(one.words))
+        return one.named and any(asked.proper and set(terms(asked.words)) <= own for asked in self.asked)
 
     def _new(self, told: Sequence[Phrase]) -> Phrase | None:
         """Give the first thing of an answer to "What did they build?" that the question does not name."""
@@ -160,14 +166,24 @@ class Scene:
         return None
 
 
-def _with_surnames(asked: Sequence[Phrase], told: Sequence[Phrase]) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
-    """Know "Penn" for a person where "Isaura Penn" is one."""
-    people = {
-        one.head: one.words for one in (*told, *asked) if one.proper and one.kind == "person" and " " in one.words
-    }
+def _known(asked: Sequence[Phrase], told: Sequence[Phrase]) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
+    """Know names by each other: "Penn" is a person as "Isaura Penn" is, "Marlo Vane" none as "the firm Marlo Vane"."""
+    proper = [one for one in (*told, *asked) if one.proper]
+    things = [f" {one.words.casefold()}" for one in proper if one.kind == "thing" and not one.inner]
+
+    def is_thing(one: Phrase) -> bool:
+        name = f" {one.words.casefold()}"
+        return gender_of(one.words) is None and any(thing.endswith(name) for thing in things)
+
+    several = [one for one in proper if one.kind == "person" and " " in one.words]
+    people = {one.head: one.words for one in several if not is_thing(one)}
 
     def known(one: Phrase) -> Phrase:
-        alone = one.proper and one.head in people and one.words.casefold() == one.head
+        if not one.proper:
+            return one
+        if one.kind == "person" and is_thing(one):
+            return replace(one, kind="thing")
+        alone = one.head in people and one.words.casefold() == one.head
         return replace(one, kind="person", words=people[one.head]) if alone else one
 
     return tuple(known(one) for one in asked), tuple(known(one) for one in told)

@@ -29,6 +29,12 @@ SHIP = talk(
     "What does the Maid of Hallow cost?", "The ship costs 34 million, of which the Transport Ministry pays 12. [1]"
 )
 STRIKE = talk("Tell me about the strike at Kaldrail", "Train drivers voted for a strike on 3 April. [1]")
+BUS = talk("Where does bus route 12 to Hollin Beach start?", "It starts at the fish market. [1]")
+CROSSING = talk("When does the ferry sail from Port Callis?", "At nine. [1]")
+YARD_OWNER = talk("Who owns Marlow Crane?", "The shipyard Marlow Crane belongs to Edda Fink, who bought it. [1]")
+SHIPPING = talk("Who leads Orlo Shipping?", "Orlo Shipping cuts 40 jobs, said Edith Lohse, its head. [1]")
+DATED = talk("Which tunnel was closed?", "TAMSEL, 4 May 2025 — The Harn tunnel was closed on 2 May. [1]")
+LAST_DAY = talk("Who sailed on the last day of the week?", "The operator Orlo Shipping sailed. [1]")
 BIDDERS = talk("Which two companies bid for it?", "Northmoor Dredging Ltd. and Tidemarrow Inc. bid for it. [1]")
 
 CASES = {
@@ -42,6 +48,9 @@ CASES = {
         (talk("Who beat Aldous Renck?", "Mrs. Wilma Ostler beat him by 412 votes. [1]"), "What does she teach?", ["Wilma Ostler"], [" she"]),
         (talk("Who runs St. Hild Hospital?", "Dr. Leopold Kerrin is the director. He is a surgeon. [1]"), "How old is he?", ["Leopold Kerrin"], [" he"]),
         (talk("Is Corwin Ashdale out of office?", "Not yet. [1]"), "Who leads his party now?", ["Corwin Ashdale’s party now"], ["his"]),
+        (YARD_OWNER, "When did she buy it?", ["When did Edda Fink buy", "Marlow Crane?"], ["shipyard"]),
+        (SHIPPING, "How old is she?", ["How old is Edith Lohse"], [" she"]),
+        (SHIPPING, "What does he say?", ["he say", "Orlo Shipping"], ["does Orlo"]),
         (talk("Who found it?", "A locker attendant at Hestenby Station, Silas Penhale, did. [1]"), "Did he get a reward?", ["Silas Penhale"], [" he "]),
     ],
     "things": [
@@ -54,6 +63,11 @@ CASES = {
         (FUND, "How much can a family get from it?", ["a family", "the relief fund of 12 million crowns"], [" it?"]),
         (YARD, "When will it be ready?", ["the new ferry to Hallow Isle"], [" it "]),
         (CLOSURE, "Who owns that bridge?", ["Who owns", "bridge"], ["that"]),
+        (BUS, "How much does it cost?", ["does bus route 12 to Hollin Beach cost?"], [" it "]),
+        (CROSSING, "Who runs it?", ["Who runs the ferry?"], []),
+        (DATED, "How long is it?", ["Harn tunnel"], ["Tamsel"]),
+        (DATED, "What has changed since then?", ["since 2 May?"], ["2025"]),
+        (SHIPPING, "What does it own?", ["What does Orlo Shipping own?"], []),
         (BRIDGE, "Why was that?", ["Why was that", "Quillon Bridge"], []),
     ],
     "several": [
@@ -95,6 +109,8 @@ CASES = {
         (BRIDGE, "When?", ["When was it that", "Mirela Tosk designed the Quillon Bridge?"], []),
         (MAYOR, "Since when?", ["Since when is Ines Roth the mayor of Orlo?"], []),
         (talk("Is the Callis Star out of service?", "Yes. [1]"), "Since when?", ["Since when is the Callis Star out of service?"], []),
+        (YARD_OWNER, "Since when?", ["Since when is it that Edda Fink owns Marlow Crane?"], []),
+        (SHIPPING, "Since when?", ["Since when is it that Edith Lohse leads Orlo Shipping?"], []),
         (MAYOR, "And her salary?", ["Ines Roth’s salary"], ["her "]),
     ],
     "what is left unsaid": [
@@ -103,6 +119,8 @@ CASES = {
         (CLOSURE, "What happened next?", ["What happened next", "Quillon Bridge"], []),
         (CLOSURE, "Was anyone injured?", ["Was anyone injured", "Quillon Bridge"], []),
         (CLOSURE, "Tell me more, please", ["Tell me more", "Quillon Bridge"], []),
+        (BUS, "What about the children?", ["What about the children (about bus route 12 to Hollin Beach)"], []),
+        (LAST_DAY, "What about the passengers?", ["passengers (about", "Orlo Shipping)"], ["week"]),
         (FERRY, "How long is the old one?", ["the old one", "Tarn Island"], []),
     ],
 }  # fmt: skip
@@ -174,6 +192,18 @@ def test_a_chain_is_resolved_from_its_beginning():
     assert "the night ferry to Tarn Island" in stand_alone("Can I bring a bike on it?", train)
     years = [*RATE, *talk("And in 2025?", "It was 4 percent. [1]")]
     assert stand_alone("And in June?", years) == "What was the key rate of the Bank of Kaldria in June 2025?"
+
+
+@pytest.mark.parametrize("end", [". ", ", "])
+@pytest.mark.parametrize(
+    ("name", "stump"), [("Harbour Minister Edda Fink", "Harbour Mi"), ("Edda Finkbein", "Edda Finkb")]
+)
+def test_a_long_answer_is_read_to_the_end_of_a_sentence_or_word(end, name, stump):
+    rest = f"it rose and rose and then it fell{end}" * 20
+    answer = f"{rest[-600 + len(stump) :]}{name} went home. [1]"  # its 600 characters end with the stump
+    for message in ("What does she want?", "How old is he?"):
+        question = stand_alone(message, talk("Who went home?", answer))
+        assert stump.split()[-1] not in question.split(), question
 
 
 def test_a_new_topic_is_what_later_messages_lean_on():
