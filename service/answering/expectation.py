@@ -87,6 +87,9 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
 )
 _ASKS_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _ASKS)
 
+_LARGE_PLACES = (
+    "Island|Isle|Coast|Bay|Harbou?r|Port|Street|Road|Square|Lake|Mountain|Valley|Hill|Park|Pier|River|Bridge"
+)
 _TIME = (
     rf"\b(?:{MONTH_OR_SHORT.lower()})\b\.?(?: \d{{1,2}}\b)?|\b(?:{WEEKDAY.lower()})\b|\b(?:1[0-9]|20)\d\ds?\b|"
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b(?:today|tomorrow|yesterday|tonight|noon|midnight)\b"
@@ -97,6 +100,12 @@ _TIME_PERIOD = (
 )
 # Two capitalised words in a row, or one that does not open the sentence.
 _NAME = r"\b[A-Z][\w’'-]+ (?:(?:of|de|van|von|al|bin) )?[A-Z][\w’'-]+|(?<=[a-z,;:] )[A-Z][\w’'-]+"
+# Of those, what nobody is called: days, and places to be in.
+_NOBODY = rf"(?!(?:{MONTH_OR_SHORT}|{WEEKDAY}|{_LARGE_PLACES})\b)"
+_SOMEBODY = (
+    rf"\b{_NOBODY}[A-Z][\w’'-]+ (?:(?:of|de|van|von|al|bin) )?{_NOBODY}[A-Z][\w’'-]+"
+    rf"|(?<=[a-z,;:] ){_NOBODY}[A-Z][\w’'-]+\b(?! (?:{_LARGE_PLACES})\b)"
+)
 _LOCATED = r"\b(?:in|at|near|on|from|to|off|outside|across|between|through|around) (?:the )?[A-Z][\w’'-]+"
 
 # For each kind, what shows it, and what may; in lower case where that makes no difference.
@@ -106,7 +115,7 @@ _HOLDS: dict[Expectation, tuple[str, str]] = {
     "share": (_SHARE, _AMOUNT),
     "duration": (rf"{_AMOUNT}[\s-](?:and a half )?(?:{_PERIODS})\b|\b(?:since|until|till)\b", _TIME),
     "time": (_TIME, _TIME_PERIOD),
-    "person": (_NAME, r"\b(?:minister|president|mayor|director|company|police|government|officials?)\b"),
+    "person": (_SOMEBODY, r"\b(?:minister|president|mayor|director|company|police|government|officials?)\b"),
     "place": (_LOCATED, _NAME),
     "reason": (
         r"\b(?:because|since|due to|as a result|in order to|so that|so as to|to avoid|owing to|caused by|reasons?"
@@ -125,6 +134,12 @@ _HOLDS: dict[Expectation, tuple[str, str]] = {
     ),
 }
 _CASED = ("person", "place")
+_HOW_OLD = re.compile(r"\bhow old\b|\b(?:what|which) age\b", re.IGNORECASE)
+_AGE = (
+    rf"\baged? \d|{_AMOUNT}[\s-]years?[\s-]old\b|, \d{{1,3}},|\bturn(?:s|ed) \d|\b(?:birthday|anniversary)\b"
+    r"|\b(?:born|built|founded|dates?|dating|made|opened|since|of) (?:\w+ ){0,3}(?:1\d|20)\d\d\b",
+    rf"\b(?:1\d|20)\d\d\b|{_AMOUNT}[\s-](?:years?|centur(?:y|ies))\b",
+)
 
 _PLURAL = re.compile(
     r"\b(?:which|what|list|name|all)(?: \w+){0,3}? (?!is\b|was\b|has\b|does\b|this\b)\w{2,}(?<!s)s\b"
@@ -148,6 +163,7 @@ _SIGNS = {
     for kind, patterns in _HOLDS.items()
 }
 
+_SIGNS_OF_AGE = _Signs(*(AnyCase(pattern) for pattern in _AGE))
 
 # Whose words are asked for: "what did Mayor Ines Roth say".
 _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
@@ -175,6 +191,8 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
     signs = _SIGNS.get(expectation)
     if signs is None:
         return 1.0
+    if expectation == "number" and _HOW_OLD.search(question):
+        signs = _SIGNS_OF_AGE
     if expectation == "quotation" and (speaker := _speaker_of(question)):
         return _holds_words_of(speaker, words, signs)
     asked = question.casefold()
