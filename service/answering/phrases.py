@@ -154,15 +154,21 @@ class _Reader:
                 return after
             self._add_name(self._names[start], inner=True)
             return self._noun_phrase(at, after) or after
+        if word == "that" and self._before(at) == "it":  # "since when is it that …"
+            return at
         if word in _DETERMINERS or word in _NUMBERS:
             return self._noun_phrase(at, at + 1) or at
         if is_plural(word) and self._is_content(at) and self._before(at) in _BEFORE_PLURALS and word not in _VERBS:
             return self._noun_phrase(at, at) or at
         if self._before(at) in {"", ".", "!", "?"} and self._is_content(at) and is_plural(self._plain(at + 1)):
             return self._noun_phrase(at, at) or at  # "Train drivers voted"
-        if self._is_content(at) and not word.endswith("ly") and self._is_subject(at):
+        if self._is_content(at) and not word.endswith("ly") and (self._is_subject(at) or self._is_topic(at)):
             return self._noun_phrase(at, at) or at  # "When will tram line 4 open"
         return at
+
+    def _is_topic(self, at: int) -> bool:
+        """Tell whether words were put behind a question: "Why (about tram line 4)?"."""
+        return self._before(at) == "about" and self._before(at - 1) == "("
 
     def _is_subject(self, at: int) -> bool:
         """Tell whether words stand where a question has its subject: "Does …", "What did …", "When will …".
@@ -172,7 +178,10 @@ class _Reader:
         if self._before(at) not in AUXILIARIES or not self._is_content(at + 1) or self._acts(at, at + 1):
             return False
         asks = self._plain(at - 2) if at > 1 else ""
-        return asks in _BEFORE_SUBJECTS or (self._before(at) in {"do", "does", "did"} and bool(asks))
+        if asks in _BEFORE_SUBJECTS or (self._before(at) in {"do", "does", "did"} and asks):
+            return True
+        # "How much will tram line 4 cost", but "how many will come", "which big firm will win".
+        return (self._plain(at - 3) == "how" and asks != "many") or asks in _TIMES
 
     def _noun_phrase(self, first: int, at: int) -> int:
         """Read the words of a phrase from `at`, with what belongs to it; `first` is where it begins. 0 for none."""

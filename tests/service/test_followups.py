@@ -190,6 +190,13 @@ def test_a_chain_is_resolved_from_its_beginning():
     )
     train = [*FERRY, *talk("Until when is the bistro open?", "Until 1 a.m. [1]")]
     assert "the night ferry to Tarn Island" in stand_alone("Can I bring a bike on it?", train)
+    bus = [*BUS, *talk("How much will it cost?", "It will cost 3 crowns. [1]")]
+    assert stand_alone("How often does it run?", bus) == "How often does bus route 12 to Hollin Beach run?"
+    bus += talk("Why?", "The fuel is dear. [1]")
+    assert stand_alone("Who runs it?", bus) == "Who runs bus route 12 to Hollin Beach?"
+    yard = [*YARD_OWNER, *talk("Since when?", "Since 2019. [1]")]
+    assert stand_alone("Where was she born?", yard).startswith("Where was Edda Fink born")
+    assert "runs" not in stand_alone("What about the ships?", yard)
     years = [*RATE, *talk("And in 2025?", "It was 4 percent. [1]")]
     assert stand_alone("And in June?", years) == "What was the key rate of the Bank of Kaldria in June 2025?"
 
