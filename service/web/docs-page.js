@@ -51,15 +51,15 @@ function filter() {
 /** Go to the operation that the address names. */
 function follow() {
   const operation = operations.find((one) => `#${one.id}` === location.hash);
-  for (const link of byId("names").querySelectorAll("a")) {
-    if (link.hash === location.hash) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  byId("names").querySelector("[aria-current]")?.removeAttribute("aria-current");
   if (!operation) return;
   if (byId(operation.id).hidden) {
     byId("filter").value = "";
     filter();
   }
+  const link = document.querySelector(`[data-of="${operation.id}"] a`);
+  link.setAttribute("aria-current", "true");
+  link.scrollIntoView({ block: "nearest" });
   byId(operation.id).scrollIntoView();
 }
 

@@ -72,15 +72,20 @@ def test_every_operation_and_every_field_is_drawn(server, visit, document):
     assert {"post-v1-chat", "delete-v1-articles-article_id"} <= set(ids)
 
     names = set(page.locator(".name").all_text_contents())
+    words = page.locator("main").text_content()
     for schema in document["components"]["schemas"].values():
         assert set(schema.get("properties", {})) <= names
+        for one in schema.get("properties", {}).values():
+            assert one.get("description", "").replace("`", "") in words
     for item in document["paths"].values():
         for operation in item.values():
             assert {parameter["name"] for parameter in operation.get("parameters", [])} <= names
             view = page.locator(".operation").filter(has=page.get_by_text(operation["summary"], exact=True))
             statuses = {status.replace("default", "other") for status in operation["responses"]}
             assert statuses == set(view.first.locator(".status").all_text_contents())
-    assert not re.search(r"undefined|NaN|\[object", page.locator("main").text_content())
+            for paragraph in operation["description"].split("\n\n"):
+                assert paragraph.replace("`", "") in view.first.locator(".purpose").text_content()
+    assert not re.search(r"undefined|NaN|\[object", words)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,8 @@ def test_an_address_leads_to_an_operation(server, visit):
     page = drawn(visit, server, "/docs#delete-v1-index-builds-build_id")
     heading = page.locator("#delete-v1-index-builds-build_id h3")
     expect(heading).to_be_in_viewport()
-    expect(page.locator("#names [aria-current]")).to_contain_text("DELETE")
+    expect(page.locator("#names [aria-current]")).to_have_text("DELETE /v1/index/builds/{build_id}")
+    expect(page.locator("#names [aria-current]")).to_be_in_viewport()
     page.locator("#filter").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
