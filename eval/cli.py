@@ -214,15 +214,12 @@ def report(
 ) -> None:
     """Make one HTML page of a run: its figures, plots, and every question with its answer and citations."""
     from eval.records import read_run
+    from eval.report import write_report
     from service.console import say
 
     require_folder(out)
     if out.exists() and run_file.exists() and out.samefile(run_file):
         raise typer.BadParameter(f"{out} is the run itself", param_hint="--out")
-    try:
-        from eval.report import write_report
-    except ModuleNotFoundError as error:
-        raise WrongUse(f"a report needs the package {error.name!r}: pip install 'byline[eval]'") from error
     write_report(read_run(run_file), out)
     say(f"{out}")
 

@@ -425,15 +425,6 @@ def test_wrong_use_of_the_command_says_what_is_wrong(tmp_path, run):
     assert "is the run itself" in " ".join(itself.stderr.replace("│", " ").split())
 
 
-def test_without_its_packages_the_command_says_how_to_get_them(tmp_path, run, monkeypatch):
-    write_run(run, tmp_path / "run.json")
-    for name in [name for name in sys.modules if name.startswith("eval.report")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    ran = report(tmp_path / "run.json", "--out", tmp_path / "page.html")
-    assert "pip install 'byline[eval]'" in str(ran.exception)
-
-
 def test_questions_without_an_answer_are_counted():
     lost = result("lost", None, metrics=marks(0.0))
     tree = parse(render_report(answer_run(lost, *answer_run().results)))
