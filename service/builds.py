@@ -25,9 +25,6 @@ CLOSE_SECONDS = 3.0
 
 _LOOK_SECONDS = 0.1
 
-NICENESS = 19
-"""Of a build's process: it takes what questions leave of the processor."""
-
 
 class JobsClosed(ServiceError):
     """No build can be started any more: the server is stopping."""
@@ -181,11 +178,6 @@ class _Child:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
-
-
-def yield_to_others() -> None:
-    """Let this process take only what others leave of the processor."""
-    os.nice(NICENESS)
 
 
 def follow(records: JobRecords, job_id: str, on_change: Callable[[BuildJob], None]) -> BuildJob | None:

@@ -40,7 +40,10 @@ def build(
     if job is not None and job_lock is not None:
         _work_for_server(settings, job, job_lock)
         return
+    from service.niceness import QUESTIONS, process_stands_back
+
     configure_logging(logging.ERROR)
+    process_stands_back(QUESTIONS)
     report = build_index(settings, full=full)
     if json:
         say_json(asdict(report))
@@ -120,11 +123,11 @@ def _follow(settings: Settings, job: BuildJob) -> BuildJob:
 def _work_for_server(settings: Settings, job_id: str, descriptor: int) -> None:
     from service.assembly import index_builder, open_records
     from service.building import run_job
-    from service.builds import yield_to_others
     from service.logs import configure_logging, level_named
+    from service.niceness import SERVER_BUILDS, process_stands_back
 
     configure_logging(level_named(settings.log_level), settings.log_format)
-    yield_to_others()
+    process_stands_back(SERVER_BUILDS)
     ended = run_job(open_records(settings.data).adopt(job_id, descriptor), index_builder(settings))
     if ended.result is None:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from service import niceness
 from service.api.errors import NotReady, Overloaded, ShuttingDown
 from service.api.opening import Opening
 from service.api.workers import Workers
@@ -72,7 +73,7 @@ class ApiState:
         waiting = opening.settings.max_waiting_requests
         return cls(
             opening=opening,
-            questions=Workers("questions", threads=QUESTION_THREADS, waiting=waiting),
+            questions=Workers("questions", threads=QUESTION_THREADS, waiting=waiting, niceness=niceness.QUESTIONS),
             storage=Workers("storage", threads=STORAGE_THREADS, waiting=waiting),
             llm=Workers("llm", threads=LLM_THREADS, waiting=waiting),
             uploads=Workers("uploads", threads=UPLOAD_THREADS, waiting=waiting),

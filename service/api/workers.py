@@ -10,6 +10,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from service.api.errors import Overloaded
+from service.niceness import thread_stands_back
 
 BUSY = "too many requests are waiting; try again shortly"
 """What a client is told for whom there is no place in line."""
@@ -19,10 +20,13 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Some threads, and at most `waiting` calls in line for them; what comes on top is refused at once."""
+    """Some threads, and at most `waiting` calls in line for them; what comes on top is refused at once.
 
-    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    By `niceness` the threads stand back for the others of the process, where the system counts it by thread.
+    """
+
+    def __init__(self, name: str, *, threads: int, waiting: int, niceness: int = 0) -> None:
+        self._executor = ThreadPoolExecutor(threads, name, initializer=partial(thread_stands_back, niceness))
         self._places = threads + waiting
         self._lock = threading.Lock()
         self._taken = 0
