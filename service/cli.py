@@ -73,6 +73,10 @@ mcp_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
+SERVING_THRESHOLDS = (10_000, 20, 100)
+"""While it serves: by Python's own, (700, 10, 10), a look at all that was made since held everybody up for a tenth of a
+second, every four seconds of many connections. Most garbage needs no such look."""
+
 START_THRESHOLD = 50_000
 """Objects made, in a server's start, before the interpreter looks for garbage; usually it is 700."""
 
@@ -150,7 +154,6 @@ def serve(
     data: DataOption = None,
 ) -> None:
     """Serve the HTTP API."""
-    usual = gc.get_threshold()
     if not build_first:  # a build is long, and makes garbage
         # Nearly all that a start makes stays: to look among it for garbage as often as usual is in vain.
         gc.set_threshold(START_THRESHOLD)
@@ -179,7 +182,7 @@ def serve(
             folder_watch = FolderWatch(watch, parts.library, parts.builds, settings)
         # Nor is it looked at later, while questions wait for that.
         gc.freeze()
-        gc.set_threshold(*usual)
+        gc.set_threshold(*SERVING_THRESHOLDS)
         return parts
 
     def listening(place: str) -> None:
