@@ -67,7 +67,7 @@ def test_an_order_in_an_answer_arrives_in_its_block_only(model, llm_server):
     [
         ("correct", "Invalid JSON"),
         ({"reason": "x", "verdict": "fine"}, "verdict: "),
-        ({"verdict": "correct"}, "reason: Field required"),
+        ({"verdict": "correct"}, "reason: is missing"),
         ({"reason": "x", "verdict": "Correct"}, "verdict: "),
         (says('{"reason": "x", "ver', finish="length"), "cut off"),
     ],

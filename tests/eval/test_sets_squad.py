@@ -119,8 +119,8 @@ def test_the_same_paragraph_twice_is_one_article(load):
     ("document", "message"),
     [
         ("{", "Invalid JSON"),
-        ({"data": [{"title": "x"}]}, "data.0.paragraphs: Field required"),
-        (squad({"id": "q1"}), "data.0.paragraphs.0.qas.0.question: Field required"),
+        ({"data": [{"title": "x"}]}, "data.0.paragraphs: is missing"),
+        (squad({"id": "q1"}), "data.0.paragraphs.0.qas.0.question: is missing"),
         (squad(asked("q1", ("Monday", -1))), "data.0.paragraphs.0.qas.0.answers.0.answer_start: "),
         (squad(asked("q1", ("Monday", 20))), "question 'q1': the answer 'Monday' does not stand at 20"),
         (squad(asked("q1")), "question 'q1' has no answer and is not marked impossible"),

@@ -275,11 +275,12 @@ def test_the_page_of_an_article_is_where_this_server_is_reached(parts, host, set
     served = replace(parts, settings=parts.settings.model_copy(update=settings))
     client = TestClient(build_app(served), headers={"host": host})
     completion = client.post(PATH, json={"model": "byline", "messages": user(LIBRARY)}).json()
-    [url] = completion["citations"]
-    article, place = url.removeprefix(f"{base}/articles/").split("#c=")
-    start, end = map(int, place.split("-"))
-    text = client.get(f"/v1/articles/{article}").json()["text"]
-    assert text[start:end] == completion["search_results"][0]["snippet"]
+    assert completion["citations"]
+    for url, found in zip(completion["citations"], completion["search_results"], strict=True):
+        article, place = url.removeprefix(f"{base}/articles/").split("#c=")
+        start, end = map(int, place.split("-"))
+        text = client.get(f"/v1/articles/{article}").json()["text"]
+        assert text[start:end] == found["snippet"]
 
 
 @pytest.mark.parametrize("host", ["evil.example/#", 'x"><script>', "user@evil.example", "a b", "", "x" * 300, "a:b"])
