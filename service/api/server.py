@@ -22,6 +22,7 @@ from service.api.state import ApiState
 from service.errors import ServiceError, WrongUse
 from service.keys import KEYS_FILE, KeyRing
 from service.logs import configure_logging, level_named
+from service.memory import give_memory_back
 
 if TYPE_CHECKING:
     from service.assembly import Parts
@@ -38,6 +39,9 @@ SWITCH_SECONDS = 0.0005
 it up with every byte that it reads or sends, waits so long each time."""
 
 _KEEP_ALIVE_SECONDS = 5
+
+MANY_CONNECTIONS = 100
+"""When most of so many have gone, the memory that they took is given back."""
 
 _ACCEPTED_AT_ONCE = 64
 """Most connections that are taken between two looks at those that are open."""
@@ -90,12 +94,17 @@ class _Server(uvicorn.Server):
         self._looking = loop.create_task(self._look())
 
     async def _look(self) -> None:
-        """Let go of clients that are too slow, for ever."""
-        loop = asyncio.get_running_loop()
+        """Let go of clients that are too slow, and of what many took once most of them have gone, for ever."""
+        loop, most = asyncio.get_running_loop(), 0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for connection in self._connections():
+            connections = self._connections()
+            for connection in connections:
                 connection.look(loop.time())
+            most = max(most, len(connections))
+            if most >= MANY_CONNECTIONS and len(connections) < most // 4:
+                most = len(connections)
+                await loop.run_in_executor(None, give_memory_back)
 
     def _connections(self) -> list[Connection]:
         return [one for one in self.server_state.connections if isinstance(one, Connection)]
