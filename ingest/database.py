@@ -50,6 +50,23 @@ def connect(path: Path, *, busy_seconds: float, mode: Literal["ro", "rw", "rwc"]
     return sqlite3.connect(address, uri=True, timeout=busy_seconds, check_same_thread=False)
 
 
+def engine_of_words(path: Path, *, busy_seconds: float) -> sa.Engine:
+    """Give what connects to a file of people's words that are a convenience: conversations, kept replies.
+
+    A crash of the process loses nothing; a power cut may cost the last writes, never the file. What is removed is
+    overwritten with zeros, as in the library.
+    """
+
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    # Without parameters: they are people's words, and errors go to the log.
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_seconds}, hide_parameters=True)
+    sa.event.listen(engine, "connect", prepare)
+    return engine
+
+
 def header_fault(path: Path) -> str | None:
     """Say what is wrong with the first bytes of a file, None for those of a database.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
-from ingest.database import add_later, damage, later, move_aside
+from ingest.database import add_later, damage, engine_of_words, later, move_aside
 
 log = structlog.get_logger(__name__)
 
@@ -56,33 +55,12 @@ def open_file(path: Path) -> tuple[sa.Engine, str | None]:
         OSError, sqlalchemy.exc.SQLAlchemyError: The file can neither be used nor replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = damage(engine_of(path), METADATA) if path.exists() else None
+    found = damage(engine_of_words(path, busy_seconds=_BUSY_SECONDS), METADATA) if path.exists() else None
     problem = set_aside(path, found) if found else None
-    engine = engine_of(path)
+    engine = engine_of_words(path, busy_seconds=_BUSY_SECONDS)
     METADATA.create_all(engine)
     add_later(engine, METADATA)
     return engine, problem
-
-
-def engine_of(path: Path) -> sa.Engine:
-    """Give what connects to the file of a store."""
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": _BUSY_SECONDS},
-        hide_parameters=True,  # they are people's words, and errors go to the log
-    )
-    sa.event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # NORMAL: safe against a crash of the process; a power cut may cost the last exchanges, never the file.
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    # What is removed is overwritten with zeros, as in the library.
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()
 
 
 def fault_of(path: Path) -> str | None:

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite import insert
 
-from ingest.database import damage, folder_lock, leave_to_scrub, move_aside, scrub
+from ingest.database import damage, engine_of_words, folder_lock, leave_to_scrub, move_aside, scrub
 from service.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -121,11 +121,11 @@ class KeptReplies:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             problem = None
-            if file.exists() and (found := damage(_engine(file), _METADATA)):
+            if file.exists() and (found := damage(engine_of_words(file, busy_seconds=_BUSY_SECONDS), _METADATA)):
                 aside = move_aside(file)
                 log.error("kept replies moved aside", file=str(aside), reason=found)
                 problem = f"the kept replies were damaged ({found}); they are in {aside.name}, new ones are begun"
-            return cls(_engine(file), folder, problem=problem)
+            return cls(engine_of_words(file, busy_seconds=_BUSY_SECONDS), folder, problem=problem)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             raise _unavailable(error) from error
 
@@ -323,21 +323,6 @@ def _is_worked_on(attempt: Attempt) -> sa.ColumnElement[bool]:
 
 def _name(owner: str, key: str) -> str:
     return hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-
-
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
-    sa.event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    # What is removed is overwritten with zeros, as in the library.
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()
 
 
 def _unavailable(error: Exception) -> KeptRepliesUnavailable:
