@@ -40,8 +40,8 @@ class RequestGate:
     """ASGI middleware around the whole application; no exception leaves it.
 
     A request gets `timeout_seconds` until its response starts, and the same again until a response that is no
-    stream has been sent. `paths` have limits of their own. One to a path for which
-    `refuses` says so is not read.
+    stream has been sent; `paths` have limits of their own. A request to a path of which `refuses` says so is refused
+    before any of it is read.
     """
 
     def __init__(
