@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -24,6 +24,8 @@ from service.api.events import KEEPALIVE, EventStream
 from service.api.state import ApiState
 from service.assistant import Found
 from service.llm import Cancelled
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -110,11 +112,11 @@ async def _events(one: Happening, form: Form) -> Iterable[bytes]:
 
 async def _as_it_comes(asked: Asked, found: Found, state: ApiState) -> AsyncGenerator[Happening]:
     loop = asyncio.get_running_loop()
-    pieces: asyncio.Queue[Piece] = asyncio.Queue()
+    coming: asyncio.Queue[Piece | asyncio.Future[Reply]] = asyncio.Queue()
     begun = False
 
     def on_piece(piece: Piece) -> None:
-        loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        loop.call_soon_threadsafe(coming.put_nowait, piece)
 
     yield Begun(found.question, found.generation.name)
     with Gone(state) as gone:
@@ -128,18 +130,12 @@ async def _as_it_comes(asked: Asked, found: Found, state: ApiState) -> AsyncGene
                 cancelled=gone,
             )
         )
+        work.add_done_callback(coming.put_nowait)
         try:
-            while not (work.done() and pieces.empty()):
-                next_piece = asyncio.ensure_future(pieces.get())
-                await asyncio.wait([work, next_piece], timeout=KEEPALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if next_piece.done():
-                    begun = True
-                    yield next_piece.result()
-                    continue
-                next_piece.cancel()
-                if not work.done():
-                    yield None
-            reply = await work
+            while not isinstance(one := await _next(coming), asyncio.Future):
+                begun = begun or one is not None
+                yield one
+            reply = one.result()
             asked.notes.answered(reply)
         finally:
             work.cancel()
@@ -147,3 +143,12 @@ async def _as_it_comes(asked: Asked, found: Found, state: ApiState) -> AsyncGene
         for piece in pieces_of(reply.answer):
             yield piece
     yield reply
+
+
+async def _next(queue: asyncio.Queue[T]) -> T | None:
+    """Give what comes next; None when nothing comes for a while."""
+    try:
+        async with asyncio.timeout(KEEPALIVE_SECONDS):
+            return await queue.get()
+    except TimeoutError:
+        return None

@@ -33,7 +33,7 @@ from pathlib import Path
 
 def tell(*_):
     place = Path(os.environ["TASKS_FILE"])
-    place.with_suffix(".new").write_text(str(len(asyncio.all_tasks())))
+    place.with_suffix(".new").write_text("\\n".join(str(task.get_coro()) for task in asyncio.all_tasks()))
     place.with_suffix(".new").rename(place)
 
 signal.signal(signal.SIGUSR1, tell)
@@ -85,11 +85,11 @@ class Server:
             return read_all(connection)
 
     def held(self):
-        """Descriptors and tasks."""
+        """How many descriptors, and the names of the tasks."""
         self._tasks_file.unlink(missing_ok=True)
         os.kill(self.pid, signal.SIGUSR1)
         until(self._tasks_file.exists)
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir())), int(self._tasks_file.read_text())
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir())), self._tasks_file.read_text().splitlines()
 
 
 def read_all(connection):
@@ -100,10 +100,10 @@ def read_all(connection):
     return said
 
 
-def until(look, seconds=PATIENCE_SECONDS):
+def until(look, seconds=PATIENCE_SECONDS, said=lambda: "it did not come to that in time"):
     deadline = time.monotonic() + seconds
     while not look():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, said()
         time.sleep(0.05)
 
 
@@ -167,11 +167,14 @@ def server(running):
     assert running.client.post("/v1/search", json={"query": "bridge"}).json()["hits"]
     assert running.client.get("/livez", headers={"connection": "close"}).is_success
 
-    def as_before():
-        now = running.held()
-        return now[0] <= descriptors and now[1] <= tasks
+    now = None
 
-    until(as_before)
+    def as_before():
+        nonlocal now
+        now = running.held()
+        return now[0] <= descriptors and len(now[1]) <= len(tasks)
+
+    until(as_before, said=lambda: f"{descriptors} descriptors and {tasks} became {now}")
     said = running.client.log.read_text()
     assert "Traceback" not in said
     assert "[error" not in said
