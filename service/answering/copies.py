@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 from index.generation import Generation
 from index.searcher import Hit, SearchResult
@@ -75,7 +75,7 @@ class _Quoting:
     def __init__(self, result: SearchResult, generation: Generation) -> None:
         self._admitted = result.admitted
         self._generation = generation
-        self._sentences = cache(self._read)
+        self._sentences = cache(partial(_sentences, generation))  # of a method it would be garbage in a ring
 
     def best(self, evidence: Evidence) -> Evidence | None:
         """Give evidence as the best article of its group has it; None if its article was corrected and it is gone."""
@@ -95,11 +95,6 @@ class _Quoting:
         if counterpart is not None:
             return self._moved(evidence, best, counterpart, ())
         return None if corrected else evidence
-
-    def _read(self, article_row: int) -> list[tuple[Span, str]]:
-        text = self._generation.articles[article_row].text
-        spans = [self._generation.sentence(row).span for row in self._generation.sentences_of(article_row)]
-        return [(span, folded(span.of(text))) for span in spans]
 
     def _same(self, evidence: Evidence, article_row: int) -> Span | None:
         """Find the same sentences, in the same order, in another article."""
@@ -143,3 +138,10 @@ class _Quoting:
         sentences = generation.sentences_in(article_row, span)
         vector = generation.sentence_vectors(sentences)[0] if len(sentences) == 1 else evidence.vector
         return replace(evidence, hit=hit, span=span, vector=vector, also_in=also_in)
+
+
+def _sentences(generation: Generation, article_row: int) -> list[tuple[Span, str]]:
+    """Give the sentences of an article, with their folded words."""
+    text = generation.articles[article_row].text
+    spans = [generation.sentence(row).span for row in generation.sentences_of(article_row)]
+    return [(span, folded(span.of(text))) for span in spans]

@@ -1,5 +1,6 @@
-"""What a question may cost, counted in work: texts that the embedding model reads. Not seconds."""
+"""What a question may cost, counted in work: texts that the embedding model reads, objects left over. Not seconds."""
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -91,3 +92,17 @@ def test_a_search_that_is_given_the_vector_asks_for_none_and_finds_the_same(part
     found = searcher.search(COST, vector=vector)
     assert counting.calls == [[COST]]
     assert found.hits == searcher.search(COST).hits
+
+
+@pytest.mark.parametrize("question", [COST, SEVERAL, "What is the capital of Mongolia?"])
+def test_a_question_leaves_nothing_for_which_garbage_must_be_looked(parts, question):
+    """A look holds up everybody: what a question makes must go as soon as it has been answered."""
+    parts.assistant.ask(question)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            parts.assistant.ask(question)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
