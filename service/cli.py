@@ -73,9 +73,9 @@ mcp_commands.register(app)
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
-SERVING_THRESHOLDS = (10_000, 20, 100)
-"""While it serves: by Python's own, (700, 10, 10), a look at all that was made since held everybody up for a tenth of a
-second, every four seconds of many connections. Most garbage needs no such look."""
+SERVING_THRESHOLDS = (1_000, 5, 300)
+"""While it serves: garbage is looked for often, so that each look is short, and seldom among all that was made since the
+start, which holds everybody up for a tenth of a second under many connections. Questions leave none that needs it."""
 
 START_THRESHOLD = 50_000
 """Objects made, in a server's start, before the interpreter looks for garbage; usually it is 700."""

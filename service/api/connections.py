@@ -32,8 +32,12 @@ LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 """How often all connections are looked at."""
 
-REST_SECONDS = 1.0
-"""After a refusal for overload the next request of that connection is not read for about so long."""
+REST_SECONDS = 2.0
+"""After a refusal for overload the next request of that connection is not read for nearly so long: no longer than the
+refusal says when to come back."""
+
+LIVENESS = (b"GET /livez ", b"HEAD /livez ")
+"""How the question begins whether the process lives: it has the right of way."""
 
 SPARE_CONNECTIONS = 100
 """So many more than the limit are told that there are too many; the rest is closed without a word."""
@@ -44,7 +48,6 @@ RESERVED_DESCRIPTORS = 400
 STEP_SECONDS = 0.003
 """How long requests are read in one step of the loop; what they ask for takes about three times as long."""
 
-_FIRST = (b"GET /livez ", b"HEAD /livez ")
 _HELD_BYTES = 65_536
 _TOO_LARGE = 431
 _TOO_LONG = "address and headers are too long"
@@ -56,6 +59,10 @@ _UNUSUAL = (b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\norigin:", b"\r\nupg
 """Headers on which more depends than a refusal can say in a few lines: they are answered by the application."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Outlet:
     """A transport that sends all that is written in one step of the loop at once, and counts it.
 
@@ -65,7 +72,7 @@ class Outlet:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.written_bytes = 0
-        self.lingers: Callable[[], bool] = lambda: False
+        self.lingers: Callable[[], bool] = _never
         self.lingering = False
         self._transport = transport
         self._loop = loop
@@ -130,7 +137,7 @@ class Intake:
 
     def take(self, connection: Connection, data: bytes) -> None:
         """Have a connection read what has come for it, now or soon."""
-        if not connection.waiting and (data.startswith(_FIRST) or not (self._waiting or self._left_seconds <= 0)):
+        if not connection.waiting and (data.startswith(LIVENESS) or not (self._waiting or self._left_seconds <= 0)):
             self._read(connection, data)
         else:
             connection.waiting += 1
@@ -184,10 +191,14 @@ class Connection(H11Protocol):
         self._linger_since = now
         self._sent_bytes, self._sent_at = 0, now
         self._resting = False
-        if len(self.connections) > self.limit + SPARE_CONNECTIONS:
-            self.outlet.abort()
-        elif len(self.connections) > self.limit:
+        if len(self.connections) > self.limit:
             self._answer_raw(Overloaded("too many connections are open; try again shortly"), close=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and leave no ring of objects: looking for such garbage holds everybody up."""
+        super().connection_lost(exc)
+        self.outlet.lingers = _never
+        self.cycle = None  # type: ignore[assignment]  # as before the first request
 
     def _is_still_sending(self) -> bool:
         self._linger_since = self.loop.time()
@@ -241,7 +252,7 @@ class Connection(H11Protocol):
         self._answer_raw(Overloaded(BUSY), request_id=given[1].decode() if given else None)
         self.flow.pause_reading()
         # Not all at the same moment: those who were refused together would come again together.
-        rest = REST_SECONDS * uniform(0.75, 1.25)  # noqa: S311  # nothing secret
+        rest = REST_SECONDS * uniform(0.75, 1)  # noqa: S311  # nothing secret
         self.timeout_keep_alive_task = self.loop.call_later(rest, self._rested)
         return True
 

@@ -8,15 +8,17 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from service.api.access import is_loopback
 from service.api.app import build_app
-from service.api.connections import LOOK_SECONDS, Connection, connection_class
+from service.api.connections import LOOK_SECONDS, SPARE_CONNECTIONS, Connection, connection_class
 from service.api.opening import Opening
+from service.api.reception import Reception
 from service.api.requests import MAX_HEAD_BYTES
 from service.api.state import ApiState
 from service.errors import ServiceError, WrongUse
@@ -42,9 +44,6 @@ _KEEP_ALIVE_SECONDS = 5
 
 MANY_CONNECTIONS = 100
 """When most of so many have gone, the memory that they took is given back."""
-
-_ACCEPTED_AT_ONCE = 64
-"""Most connections that are taken between two looks at those that are open."""
 
 _IN_LINE = 4_096
 """Connections that the system keeps until they are taken, if it allows as many."""
@@ -79,7 +78,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, say so, and begin to open the parts."""
-        await super().startup(sockets)
+        await super().startup([])  # the base would let in whoever comes, in the order in which they come
+        kind = cast("type[Connection]", self.config.http_protocol_class)
+        make = partial(kind, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        most = kind.limit + SPARE_CONNECTIONS
+        self._receptions = [Reception(one, make, self.server_state.connections, most) for one in sockets or ()]
+        for reception in self._receptions:
+            reception.open()
         self._on_listening()
         loop = asyncio.get_running_loop()
 
@@ -89,8 +94,6 @@ class _Server(uvicorn.Server):
 
         self._state.opening.when_over(over)
         self._state.opening.start()
-        for listener in sockets or ():
-            listener.listen(_IN_LINE)  # the number that uvicorn gave is of connections taken at once, too
         self._looking = loop.create_task(self._look())
 
     async def _look(self) -> None:
@@ -98,6 +101,8 @@ class _Server(uvicorn.Server):
         loop, most = asyncio.get_running_loop(), 0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            for reception in self._receptions:
+                reception.look(loop.time())
             connections = self._connections()
             for connection in connections:
                 connection.look(loop.time())
@@ -111,6 +116,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all connections: those that do not end by themselves are cut."""
+        for reception in self._receptions:
+            reception.close()
         loop = asyncio.get_running_loop()
         loop.call_later(CUT_SECONDS, self._cut)
         if self._state.opening.parts is not None:
@@ -177,7 +184,6 @@ def serve(
         config = uvicorn.Config(
             app,
             http=connection_class(app.state.byline),
-            backlog=_ACCEPTED_AT_ONCE,
             ws="none",
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -6,6 +6,8 @@ After each of them the server answers others, and has let go of its connections 
 import json
 import os
 import re
+import resource
+import selectors
 import shutil
 import signal
 import socket
@@ -164,7 +166,8 @@ def server(running):
     until(lambda: running.client.get("/livez", headers={"connection": "close"}).is_success)
     descriptors, tasks = running.held()
     yield running
-    assert running.client.post("/v1/search", json={"query": "bridge"}).json()["hits"]
+    # Threads may still be at what was asked by clients who have gone.
+    until(lambda: running.client.post("/v1/search", json={"query": "bridge"}).json().get("hits"))
     assert running.client.get("/livez", headers={"connection": "close"}).is_success
 
     now = None
@@ -375,6 +378,54 @@ def test_questions_beyond_the_line_are_refused_at_once(server, packets):
         assert b"retry-after: 2" in head.lower()
         assert json.loads(body)["type"] == "urn:byline:problem:overloaded"
         assert json.loads(body)["instance"] == f"urn:byline:request:mine-{number}"
+
+
+def test_whether_it_lives_is_answered_before_a_crowd_that_came_earlier(data, llm, tmp_path):
+    """The server is held until all have come, so that none is answered for having come first."""
+    crowd = 300
+    with (
+        started(data, llm, tmp_path / "tasks", BYLINE_MAX_CONNECTIONS="400") as server,
+        selectors.DefaultSelector() as open_ones,
+    ):
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            for path in ["/nothing"] * crowd + ["/livez"]:
+                connection = server.connect()
+                connection.sendall(get(path, "Connection: close"))
+                open_ones.register(connection, selectors.EVENT_READ, path)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        order = []
+        while open_ones.get_map():
+            for key, _ in open_ones.select(PATIENCE_SECONDS):
+                open_ones.unregister(key.fileobj)
+                order.append((key.data, statuses(read_all(key.fileobj))))
+                key.fileobj.close()
+        assert sorted(order) == [("/livez", [200]), *[("/nothing", [404])] * crowd]
+        assert order.index(("/livez", [200])) < crowd / 4
+        assert server.held()[0] < crowd
+
+
+def test_a_connection_that_speaks_late_is_answered(server):
+    with server.connect() as connection:
+        time.sleep(HEAD_SECONDS * 0.9)
+        connection.sendall(get("/livez", "Connection: close"))
+        assert statuses(read_all(connection)) == [200]
+
+
+def test_a_lack_of_descriptors_passes(data, llm, tmp_path):
+    """Nobody is let in while the system gives no more, and it is said; then it goes on."""
+    with started(data, llm, tmp_path / "tasks") as server:
+        used = server.held()[0]
+        prlimit = resource.prlimit
+        limits = prlimit(server.pid, resource.RLIMIT_NOFILE)
+        prlimit(server.pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+        with server.connect() as connection:
+            connection.sendall(get("/livez", "Connection: close"))
+            until(lambda: "connections cannot be taken" in server.client.log.read_text())
+            prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+            assert statuses(read_all(connection)) == [200]
+        assert server.client.post("/v1/search", json={"query": "bridge"}).json()["hits"]
 
 
 class Silent:
