@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 STARTING = "starting: the index and the embedding model are being opened"
 """What a client is told who cannot be answered yet."""
 
-QUESTION_THREADS = 6
-"""More than cores: questions that wait for their vectors together are embedded together. Not many more, as each of them
-takes the interpreter from the event loop in turn, and with it from everybody else."""
+QUESTION_THREADS = min(6, (os.cpu_count() or 1) + 1)
+"""More than cores: questions that wait for their vectors together are embedded together. Only one more: whoever has the
+interpreter and waits for a core holds up the event loop, and with it everybody else. More than six were of no use."""
 
 QUESTION_PATHS = frozenset({"/v1/chat", "/v1/chat/completions", "/v1/search"})
 
