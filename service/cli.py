@@ -74,7 +74,7 @@ mcp_commands.register(app)
 Mode = Literal["hybrid", "dense", "lexical"]
 
 SERVING_THRESHOLDS = (1_000, 5, 300)
-"""While it serves: garbage is looked for often, so that each look is short, and seldom among all that was made since the
+"""While it serves: garbage is looked for often, so that a look is short, but seldom among all that was made since the
 start, which holds everybody up for a tenth of a second under many connections. Questions leave none that needs it."""
 
 START_THRESHOLD = 50_000
