@@ -10,14 +10,13 @@ import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from service import backup_commands, index_commands, key_commands, mcp_commands
-from service.answering.answer import AnswererName
+from service import backup_commands, index_commands, key_commands, mcp_commands, question_commands
 from service.errors import ServiceError, WrongUse
 from service.options import CommandFailed, DataOption, JsonOption, existing_library, settings_of
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from ingest.library import Stored
     from service.assembly import Parts
-    from service.settings import Settings
     from service.watching import FolderWatch
 
 
@@ -70,8 +68,7 @@ backup_commands.register(app)
 index_commands.register(app)
 key_commands.register(app)
 mcp_commands.register(app)
-
-Mode = Literal["hybrid", "dense", "lexical"]
+question_commands.register(app)
 
 SERVING_THRESHOLDS = (1_000, 5, 300)
 """While it serves: garbage is looked for often, so that a look is short, but seldom among all that was made since the
@@ -199,79 +196,6 @@ def serve(
     finally:
         if folder_watch is not None:
             folder_watch.close()
-
-
-@app.command()
-def ask(
-    context: typer.Context,
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
-    answerer: Annotated[
-        AnswererName | None, typer.Option(help="Who answers; by default whom the settings name.")
-    ] = None,
-    data: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Answer one question, with citations."""
-    from service.assembly import open_assistant, open_catalog
-    from service.console import say, say_json
-
-    settings = settings_of(context, data)
-    if not question.strip():
-        raise typer.BadParameter("the question is empty; write it in quotation marks")
-    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
-    reply = assistant.ask(question, answerer=answerer)
-    # The forms of the HTTP API take FastAPI with them, and a terminal needs none of it.
-    if json:
-        from service.api.replies import reply_out
-        from service.conversations import new_message_id
-
-        message = reply_out(reply, message_id=new_message_id(), conversation_id=None)
-        say_json(message.model_dump(mode="json"))
-    else:
-        from service.rendering import render_reply
-
-        say(render_reply(reply).rstrip("\n"))
-
-
-@app.command()
-def search(
-    context: typer.Context,
-    query: Annotated[str, typer.Argument(help="Words to search for.")],
-    top_k: Annotated[int, typer.Option("--top-k", min=1, max=100, help="Most passages.")] = 5,
-    mode: Annotated[Mode, typer.Option(help="Both sides fused, or one alone.")] = "hybrid",
-    data: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show the passages that match best."""
-    from service.assembly import open_assistant, open_catalog
-    from service.console import say, say_json
-
-    settings = settings_of(context, data)
-    if not query.strip():
-        raise typer.BadParameter("the query is empty; write it in quotation marks")
-    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
-    found = assistant.search(query, top_k=top_k, mode=mode)
-    if json:
-        from service.api.search_schemas import search_reply
-
-        say_json(search_reply(found).model_dump(mode="json"))
-        return
-    for number, hit in enumerate(found.result.hits, start=1):
-        day = f", {hit.article.published_at}" if hit.article.published_at else ""
-        say(f"{number}. {hit.article.title} — {hit.article.source}{day}  (score {hit.score:.3f})")
-        say("   " + hit.text.replace("\n", "\n   "))
-    if not found.result.hits:
-        say("Nothing found.")
-
-
-def _embedder(settings: Settings) -> Any:  # noqa: ANN401  # the type would import numpy before it is needed
-    from index.embedding import load_embedder
-    from service.assembly import embedder_settings, engine_of_index, open_catalog
-
-    catalog = open_catalog(settings.data)
-    if catalog.current() is None and not catalog.names():
-        raise CommandFailed(f"there is no index in {settings.data} yet; run 'byline add PATH' and 'byline build'")
-    return load_embedder(embedder_settings(settings), engine_of_index(catalog))
 
 
 @articles_app.command("list")

@@ -89,6 +89,30 @@ def test_json_is_one_document_and_nothing_else(sample_data):
     assert all(check["ok"] for check in checks)
 
 
+def test_questions_and_searches_keep_to_sources_and_days(sample_data):
+    kept = ["--source", "Sample Business Daily", "--from", "2026-01-01", "--to", "2026-12-31", "--json"]
+    question = "What did the Bank of Kaldria do with its key rate?"
+    hits = json.loads(byline("search", question, *kept, data=sample_data).stdout)["hits"]
+    assert hits
+    assert {hit["source"] for hit in hits} == {"Sample Business Daily"}
+    assert {hit["published_at"][:4] for hit in hits} == {"2026"}
+    reply = json.loads(byline("ask", question, *kept, data=sample_data).stdout)
+    assert {one["source"] for one in reply["citations"]} == {"Sample Business Daily"}
+    early = json.loads(byline("ask", question, "--as-of", "2025-06-01", "--json", data=sample_data).stdout)
+    assert early["citations"]
+    assert max(one["published_at"] for one in early["citations"]) <= "2025-06-01"
+    assert (
+        json.loads(byline("ask", question, "--to", "1999-01-01", "--json", data=sample_data).stdout)["citations"] == []
+    )
+
+
+def test_days_that_cannot_be_are_refused(sample_data):
+    for wrong in (["--from", "tomorrow"], ["--from", "2026-01-01", "--to", "2025-01-01"]):
+        failed = byline("search", "rate", *wrong, data=sample_data, check=False)
+        assert failed.returncode == 2
+        assert "--from" in failed.stderr
+
+
 def test_the_doctor_says_what_a_changed_setting_needs(sample_data):
     found = byline("doctor", data=sample_data, check=False, BYLINE_CHUNK_TOKENS="100")
     assert found.returncode == 1
