@@ -72,7 +72,7 @@ def test_from_nothing_to_a_cited_answer(tmp_path, visit):
         expect(report.locator("details li")).to_have_count(2)
 
         build = page.locator("#tray .build")
-        expect(build.locator("h3")).to_have_text("The index is up to date", timeout=60_000)
+        expect(build).to_contain_text("The index is up to date", timeout=60_000)
         expect(build).to_contain_text("2 articles can be asked about (2 added).")
         expect(page.locator("#index-line")).to_contain_text("2 articles")
         expect(page.locator("#empty")).to_be_hidden()
@@ -102,7 +102,7 @@ def test_from_nothing_to_a_cited_answer(tmp_path, visit):
         expect(build.locator("progress")).to_be_visible()
         hold[0] = False
         held[-1].continue_()
-        expect(build.locator("h3")).to_have_text("The index is up to date", timeout=60_000)
+        expect(build).to_contain_text("The index is up to date", timeout=60_000)
         build.get_by_label("Dismiss").click()
         expect(page.locator("#tray .card")).to_have_count(0)
         expect(send(page, "When does the museum of Tamsel open?").locator(".answer")).to_contain_text("Friday")
