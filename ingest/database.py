@@ -27,6 +27,7 @@ whoever deletes or replaces text sets it to `LEFTOVERS` in the same transaction,
 """
 LEFTOVERS = 0
 _SCRUBBING = 2
+_SCRUB_TRIES = 3
 
 _HEADER = b"SQLite format 3\x00"
 # Raised as OperationalError, as is a locked file; these say that the file itself is at fault.
@@ -216,6 +217,11 @@ def sync(path: Path) -> None:
 def leave_to_scrub(connection: sa.Connection) -> None:
     """Note, in the transaction that deletes or replaces text, that something of it may be left in the file."""
     connection.exec_driver_sql(f"PRAGMA user_version={LEFTOVERS}")
+
+
+def scrub_at_last(path: Path) -> bool:
+    """Overwrite as `scrub` does, again where others wrote meanwhile; for one caller at a time, see `folder_lock`."""
+    return any(scrub(path) for _ in range(_SCRUB_TRIES))
 
 
 def scrub(path: Path, *, busy_seconds: float = 2.0) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from ingest.article import ArticleId
-from ingest.database import leave_to_scrub, scrub
+from ingest.database import folder_lock, leave_to_scrub, scrub_at_last
 from service.answering.reply import Turn
 from service.conversation_file import CONVERSATIONS, MESSAGES, open_file
 from service.errors import ServiceError
@@ -302,11 +302,14 @@ class ConversationStore:
         Raises:
             ConversationsUnavailable: The database refused, or others kept it from being overwritten.
         """
-        with self._writing() as connection:
-            changed = forget_in(connection, MESSAGES, articles)
+        path = Path(str(self._engine.url.database))
         try:
-            done = scrub(Path(str(self._engine.url.database)))
-        except sqlite3.Error as error:
+            # One at a time: what others forget meanwhile would have to be overwritten again.
+            with folder_lock(path.parent):
+                with self._writing() as connection:
+                    changed = forget_in(connection, MESSAGES, articles)
+                done = scrub_at_last(path)
+        except (OSError, sqlite3.Error) as error:
             raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN} ({error}); free some space and try again") from error
         if done:
             return changed

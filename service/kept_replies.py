@@ -25,7 +25,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite import insert
 
-from ingest.database import damage, engine_of_words, folder_lock, leave_to_scrub, move_aside, scrub
+from ingest.database import damage, engine_of_words, folder_lock, leave_to_scrub, move_aside, scrub_at_last
 from service.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,6 @@ MAX_KEPT_BYTES = 100_000_000
 MAX_REPLY_BYTES = 10_000_000
 _FILE = "replies.sqlite"
 _BUSY_SECONDS = 5
-_TRIES = 3
 _RUNNING, _FORGOTTEN = 0, -1
 _NAMED = re.compile(rb"(?:art|conv)_[0-9a-f]+")
 
@@ -216,7 +215,7 @@ class KeptReplies:
             # One at a time: what others forget meanwhile would have to be overwritten again.
             with folder_lock(self._folder):
                 forgotten = self._forget({name.encode() for name in names})
-                if any(scrub(self._folder / _FILE) for _ in range(_TRIES)):
+                if scrub_at_last(self._folder / _FILE):
                     return forgotten
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(error) from error

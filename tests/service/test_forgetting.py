@@ -1,6 +1,7 @@
 """What is removed from the library is gone from stored answers, too, and from the bytes of the files."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
@@ -83,6 +84,20 @@ def test_sentences_and_quotes_of_a_removed_article_go_and_the_others_stay_in_the
     assert store.forget({GONE}) == 0
     assert store.get(conversation).messages[1] == message
     assert store.forget([]) == 0
+
+
+def test_removals_at_the_same_time_are_all_done(tmp_path):
+    """As by several requests, and by a command beside the server."""
+    stores = [ConversationStore.open(tmp_path / "conversations.sqlite") for _ in range(2)]
+    articles = [article_id(f"id:{number}") for number in range(24)]
+    for article in articles:
+        stores[0].add_exchange(None, "Who?", reply((SECRET, 1), citations=[citation(1, article, SECRET)]))
+    with ThreadPoolExecutor(8) as pool:
+        forgotten = list(pool.map(lambda number: stores[number % 2].forget([articles[number]]), range(24)))
+    assert forgotten == [1] * 24
+    assert b"Barnaby" not in bytes_of(tmp_path / "conversations.sqlite")
+    for store in stores:
+        store.close()
 
 
 def test_a_reply_whose_offsets_are_not_known_loses_all_its_words(store):
