@@ -221,6 +221,16 @@ class KeptReplies:
             raise _unavailable(error) from error
         raise KeptRepliesUnavailable("kept replies are forgotten, but not yet overwritten in the file; try again")
 
+    def clear(self) -> None:
+        """Let go of all replies that are kept, as what they tell of is not so any more: requests may be sent again.
+
+        Raises:
+            KeptRepliesUnavailable: The database refused.
+        """
+        with self._writing() as connection:
+            connection.execute(sa.delete(_REPLIES).where(_REPLIES.c.status > 0))
+            leave_to_scrub(connection)
+
     def _forget(self, names: set[bytes]) -> int:
         with self._writing() as connection:
             kept = sa.select(_REPLIES.c.key, _REPLIES.c.kind, _REPLIES.c.body).where(_REPLIES.c.status > 0)

@@ -18,6 +18,7 @@ from service.assembly import LIBRARY_FILE, open_catalog
 from service.backup import BackupFailed, naming_failures, unpacked, workspace
 from service.conversation_file import CONVERSATIONS_FILE
 from service.conversations import ConversationStore
+from service.kept_replies import KeptReplies, KeptRepliesUnavailable
 
 _BUSY_SECONDS = 30
 _AT_ONCE = 500
@@ -69,6 +70,7 @@ def restore(data: Path, file: Path, *, replace: bool = False) -> RestoreReport:
             copy = work / CONVERSATIONS_FILE
             with naming_failures(f"the conversations in {data} could not be restored", kept="the library was"):
                 conversations = _return_conversations(data / CONVERSATIONS_FILE, copy, replace=replace)
+    _clear_kept_replies(data)
     return _report(str(file), exchange, conversations=conversations)
 
 
@@ -104,6 +106,7 @@ def restore_from_index(data: Path, *, replace: bool = False) -> RestoreReport:
         copy = work / LIBRARY_FILE
         _write(copy, articles, removed)
         exchange = _put_back(library, copy, may_lose=replace)
+    _clear_kept_replies(data)
     return _report(f"generation {opened.name}", exchange, removals_known=all_known)
 
 
@@ -142,6 +145,22 @@ def _is_usable(library: Path) -> bool:
     except LibraryDamaged:
         return False
     return True
+
+
+def _clear_kept_replies(data: Path) -> None:
+    """Have requests that were done before the restore done again when they are sent again: they may have been lost."""
+    if not KeptReplies.exist(data):
+        return
+    try:
+        replies = KeptReplies.open(data)
+        try:
+            replies.clear()
+        finally:
+            replies.close()
+    except KeptRepliesUnavailable as error:
+        raise BackupFailed(
+            f"all was restored, but requests of before may still get the replies they had ({error}); restore once more"
+        ) from error
 
 
 def _write(copy: Path, articles: list[Article], removed: dict[ArticleId, str]) -> None:

@@ -17,6 +17,7 @@ from ingest.readers import RawArticle
 from ingest.taking_over import WouldLose
 from service.backup import BackupFailed, back_up
 from service.conversations import ConversationStore
+from service.kept_replies import KeptReplies, KeptReply, KeyInUse
 from service.restore import restore
 
 
@@ -214,6 +215,23 @@ def test_conversations_come_back_beside_those_that_are_there(data, file):
     assert restore(data, file, replace=True).conversations == 1
     assert [head.id for head in store.page(9).items] == [old.id]
     store.close()
+
+
+@pytest.mark.parametrize("again", [restore, lambda data, file: restore(data, file, replace=True)])
+def test_what_was_done_before_is_done_again_when_it_is_asked_again(data, file, again):
+    """A kept reply would say of an article that it is in the library, which it is not any more."""
+    replies = KeptReplies.open(data)
+    attempt = replies.begin("somebody", "key", "hash")
+    replies.keep(attempt, KeptReply(200, "application/json", None, b"{}"))
+    replies.leave(attempt)
+    assert isinstance(replies.begin("somebody", "key", "hash"), KeptReply)
+    under_way = replies.begin("somebody", "another", "hash")
+    again(data, file)
+    assert isinstance(replies.begin("somebody", "key", "hash"), str)
+    with pytest.raises(KeyInUse):
+        replies.begin("somebody", "another", "hash")
+    replies.leave(under_way)
+    replies.close()
 
 
 def flip(members):
