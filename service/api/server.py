@@ -116,8 +116,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all connections: those that do not end by themselves are cut."""
-        for reception in self._receptions:
-            reception.close()
+        while self._receptions:  # none is looked at any more once it is closed
+            self._receptions.pop().close()
         loop = asyncio.get_running_loop()
         loop.call_later(CUT_SECONDS, self._cut)
         if self._state.opening.parts is not None:
@@ -125,6 +125,8 @@ class _Server(uvicorn.Server):
             loop.run_in_executor(None, self._state.opening.parts.builds.close)
         await super().shutdown(sockets)
         self._looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._looking
 
     def _cut(self) -> None:
         for connection in self._connections():
