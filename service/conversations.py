@@ -309,7 +309,9 @@ class ConversationStore:
                 with self._writing() as connection:
                     changed = forget_in(connection, MESSAGES, articles)
                 done = scrub_at_last(path)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
+            raise _unavailable(error) from error
+        except sqlite3.Error as error:
             raise ConversationsUnavailable(f"{_NOT_OVERWRITTEN} ({error}); free some space and try again") from error
         if done:
             return changed
@@ -335,8 +337,8 @@ class ConversationStore:
         self._write_problem = None
 
 
-def _unavailable(error: sa.exc.SQLAlchemyError) -> ConversationsUnavailable:
-    reason = getattr(error, "orig", None) or type(error).__name__
+def _unavailable(error: sa.exc.SQLAlchemyError | OSError) -> ConversationsUnavailable:
+    reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
     return ConversationsUnavailable(
         f"the conversations cannot be read or stored ({reason}); check the data folder's space and rights"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,6 +13,7 @@ from service.options import CommandFailed, DataOption, JsonOption, settings_of
 
 if TYPE_CHECKING:
     from index.searcher import Filters
+    from service.assistant import Assistant
     from service.settings import Settings
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -48,15 +49,13 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Answer one question, with citations."""
-    from service.assembly import open_assistant, open_catalog
     from service.console import say, say_json
 
-    settings = settings_of(context, data)
     if not question.strip():
         raise typer.BadParameter("the question is empty; write it in quotation marks")
-    filters = _filters(source, earliest, latest)
-    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
-    reply = assistant.ask(question, answerer=answerer, as_of=as_of.date() if as_of else None, filters=filters)
+    filters = _filters(source, _day(earliest), _day(latest))
+    assistant = _assistant(settings_of(context, data))
+    reply = assistant.ask(question, answerer=answerer, as_of=_day(as_of), filters=filters)
     # The forms of the HTTP API take FastAPI with them, and a terminal needs none of it.
     if json:
         from service.api.replies import reply_out
@@ -82,14 +81,12 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Show the passages that match best."""
-    from service.assembly import open_assistant, open_catalog
     from service.console import say, say_json
 
-    settings = settings_of(context, data)
     if not query.strip():
         raise typer.BadParameter("the query is empty; write it in quotation marks")
-    filters = _filters(source, earliest, latest)
-    _, assistant = open_assistant(settings, open_catalog(settings.data), _embedder(settings))
+    filters = _filters(source, _day(earliest), _day(latest))
+    assistant = _assistant(settings_of(context, data))
     found = assistant.search(query, top_k=top_k, mode=mode, filters=filters)
     if json:
         from service.api.search_schemas import search_reply
@@ -104,23 +101,25 @@ def search(
         say("Nothing found.")
 
 
-def _embedder(settings: Settings) -> Any:  # noqa: ANN401  # the type would import numpy before it is needed
+def _assistant(settings: Settings) -> Assistant:
     from index.embedding import load_embedder
-    from service.assembly import embedder_settings, engine_of_index, open_catalog
+    from service.assembly import embedder_settings, engine_of_index, open_assistant, open_catalog
 
     catalog = open_catalog(settings.data)
     if catalog.current() is None and not catalog.names():
         raise CommandFailed(f"there is no index in {settings.data} yet; run 'byline add PATH' and 'byline build'")
-    return load_embedder(embedder_settings(settings), engine_of_index(catalog))
+    embedder = load_embedder(embedder_settings(settings), engine_of_index(catalog))
+    return open_assistant(settings, catalog, embedder)[1]
 
 
-def _filters(sources: list[str] | None, earliest: datetime | None, latest: datetime | None) -> Filters:
+def _day(moment: datetime | None) -> date | None:
+    """Give the day of an option: its midnight is what the command line reads."""
+    return moment.date() if moment is not None else None
+
+
+def _filters(sources: list[str] | None, earliest: date | None, latest: date | None) -> Filters:
     from index.searcher import Filters
 
-    if earliest and latest and earliest > latest:
-        raise WrongUse(f"--from {earliest.date()} is after --to {latest.date()}: no article can be of that time")
-    return Filters(
-        published_from=earliest.date() if earliest else None,
-        published_to=latest.date() if latest else None,
-        sources=tuple(sources or ()),
-    )
+    if earliest is not None and latest is not None and earliest > latest:
+        raise WrongUse(f"--from {earliest} is after --to {latest}: no article can be of that time")
+    return Filters(published_from=earliest, published_to=latest, sources=tuple(sources or ()))

@@ -32,10 +32,6 @@ LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 """How often all connections are looked at."""
 
-REST_SECONDS = 2.0
-"""After a refusal for overload the next request of that connection is not read for nearly so long: no longer than the
-refusal says when to come back."""
-
 LIVENESS = (b"GET /livez ", b"HEAD /livez ")
 """How the question begins whether the process lives: it has the right of way."""
 
@@ -190,7 +186,6 @@ class Connection(H11Protocol):
         self._head_since: float | None = now
         self._linger_since = now
         self._sent_bytes, self._sent_at = 0, now
-        self._resting = False
         if len(self.connections) > self.limit:
             self._answer_raw(Overloaded("too many connections are open; try again shortly"), close=True)
 
@@ -249,10 +244,11 @@ class Connection(H11Protocol):
         self._head_since = None
         self.state.questions.count_refusal()
         given = _REQUEST_ID.search(head)
-        self._answer_raw(Overloaded(BUSY), request_id=given[1].decode() if given else None)
+        refusal = Overloaded(BUSY)
+        self._answer_raw(refusal, request_id=given[1].decode() if given else None)
         self.flow.pause_reading()
-        # Not all at the same moment: those who were refused together would come again together.
-        rest = REST_SECONDS * uniform(0.75, 1)  # noqa: S311  # nothing secret
+        # Nearly as long as it was told to stay away, and not all to the same moment: they would come again together.
+        rest = (kind_of(refusal).retry_after or 0) * uniform(0.75, 1)  # noqa: S311  # nothing secret
         self.timeout_keep_alive_task = self.loop.call_later(rest, self._rested)
         return True
 

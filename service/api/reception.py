@@ -34,6 +34,9 @@ PAUSE_SECONDS = 1.0
 """How long none is taken after the system has refused to give one, as when there are no descriptors left."""
 
 
+_LOOKED_AT_BYTES = max(map(len, LIVENESS))
+
+
 class Reception:
     """Where connections wait between the system and the server."""
 
@@ -66,8 +69,8 @@ class Reception:
     def open(self) -> None:
         """Begin to take connections."""
         self._listener.setblocking(False)
-        self._loop.add_reader(self._listener, self._take)
         self._loop.add_reader(self._silent.fileno(), self._hear)
+        self._listen()
 
     def close(self) -> None:
         """Take no more, and close those that wait: nothing of what they asked has been read."""
@@ -87,6 +90,9 @@ class Reception:
                 self._heard.append(self._no_longer_silent(key))
         self._plan()
 
+    def _listen(self) -> None:
+        self._loop.add_reader(self._listener, self._take)
+
     def _count(self) -> int:
         return len(self._silent.get_map()) + len(self._heard) + len(self._entering)
 
@@ -102,7 +108,7 @@ class Reception:
             except OSError as error:
                 log.error("connections cannot be taken; trying again in a second", error=str(error))
                 self._loop.remove_reader(self._listener)
-                self._pause = self._loop.call_later(PAUSE_SECONDS, self.open)
+                self._pause = self._loop.call_later(PAUSE_SECONDS, self._listen)
                 break
             if len(self._inside) + self._count() >= self._most:
                 connection.close()
@@ -147,6 +153,6 @@ class Reception:
 
 def _asks_whether_it_lives(connection: socket.socket) -> bool:
     try:
-        return connection.recv(len(max(LIVENESS, key=len)), socket.MSG_PEEK).startswith(LIVENESS)
+        return connection.recv(_LOOKED_AT_BYTES, socket.MSG_PEEK).startswith(LIVENESS)
     except OSError:  # it has gone; its protocol will be told
         return False

@@ -422,13 +422,12 @@ def test_a_lack_of_descriptors_passes(data, llm, tmp_path):
     """Nobody is let in while the system gives no more, and it is said; then it goes on."""
     with started(data, llm, tmp_path / "tasks") as server:
         used = server.held()[0]
-        prlimit = resource.prlimit
-        limits = prlimit(server.pid, resource.RLIMIT_NOFILE)
-        prlimit(server.pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+        limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, limits[1]))
         with server.connect() as connection:
             connection.sendall(get("/livez", "Connection: close"))
             until(lambda: "connections cannot be taken" in server.client.log.read_text())
-            prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
             assert statuses(read_all(connection)) == [200]
         assert server.client.post("/v1/search", json={"query": "bridge"}).json()["hits"]
 
