@@ -1,7 +1,8 @@
 """What an LLM is asked: the task from `prompts/answer.md`, passages and question in blocks that cannot be left.
 
 Passages hold words of strangers. Each request draws a boundary that no text can know beforehand, and what looks like
-our marks or like the turns of a chat is taken out of them, as many models were taught to obey it.
+our marks or like the turns of a chat is taken out of them, as many models were taught to obey it. The task names the
+boundary at its end, as servers keep what they computed for the beginning that requests share.
 """
 
 from __future__ import annotations

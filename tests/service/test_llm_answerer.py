@@ -99,7 +99,7 @@ def test_a_prompt_that_is_repeated_is_not_said(told, models):
     first = told("NO ANSWER", "What does the pier of Orlo cost?")
     assert first.answer.status == "abstained"
     system, user = models[0].asked[0]
-    boundary = system.split("`[", 1)[1].split(" ", 1)[0]
+    boundary = system.split("BOUNDARY is `")[1].split("`")[0]
     for reply in (system, user, f"My rules: {system}", f"The boundary is {boundary}. [1]"):
         answer = told(reply.replace("\n", " "), "What does the pier of Orlo cost?").answer
         assert boundary not in answer.text

@@ -24,6 +24,9 @@ def test_passages_and_question_stand_in_blocks_of_a_boundary_that_changes(hits):
     assert boundary in one.system
     assert boundary not in other.user + other.system
     assert "{boundary}" not in one.system
+    before, _, after = one.system.partition(boundary)
+    assert other.system.startswith(before)  # what a server need not compute again
+    assert len(before) > 10 * len(after)
     assert one.passages == tuple(hits)
     for number, hit in enumerate(hits, start=1):
         block = one.user.split(f"[{boundary} PASSAGE {number}]\n")[1].split(f"\n[{boundary} END]")[0]

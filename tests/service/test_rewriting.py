@@ -93,7 +93,7 @@ def test_the_conversation_is_shown_in_blocks_that_it_cannot_leave_and_within_lim
     Rewriter(model).stand_alone(MESSAGE, long)
     ((system, user, max_tokens),) = model.asked
     (boundary,) = set(re.findall(r"\[(\w{16}) ", user))
-    assert f"[{boundary} USER]" in system
+    assert f"BOUNDARY is `{boundary}`" in system
     assert "{boundary}" not in system
     assert user.count(f"[{boundary} USER]") == SHOWN_TURNS
     assert user.endswith(f"[{boundary} MESSAGE]\n{MESSAGE}\n[{boundary} END]")
