@@ -24,6 +24,15 @@ def test_initials_and_numbers_are_one_word_each():
     assert terms("3.5%") != terms("35%")
 
 
+@pytest.mark.parametrize("text", ["35%", "35 %", "35 per cent", "35 percent", "35-per-cent", "35 PER CENT"])
+def test_a_share_is_one_however_it_is_written(text):
+    assert terms(text) == terms("35 percent")
+
+
+def test_what_only_looks_like_a_share_is_none():
+    assert terms("per centimetre 35 cents") == ["per", "centimetr", "35", "cent"]
+
+
 def test_rows_are_scored_in_order_and_zero_without_a_shared_word(index):
     scores = index.scores("fox")
     assert scores[2] > scores[0] > 0
