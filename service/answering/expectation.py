@@ -52,6 +52,15 @@ _THINGS_THAT_ACT = (
 )
 _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
+# What a sentence shows somebody's words by.
+_SPOKE = (
+    "said|says|saying|told|tells|telling|according|wrote|writes|writing|stated|stating|quipped|joked|recalled|testified"
+    "|ma(?:de|kes|king) (?:it )?clear|argue[ds]|arguing|warn(?:ed|s|ing)|insist(?:ed|s|ing)|reject(?:ed|s|ing)"
+    "|reiterat(?:ed|es|ing)|predict(?:ed|s|ing)|den(?:ied|ies|ying)|describ(?:ed|es|ing)|emphasi[sz](?:ed|es|ing)"
+    "|critici[sz](?:ed|es|ing)|repl(?:ied|ying)|respond(?:ed|ing)|not(?:ed|ing)|add(?:ed|ing)|stress(?:ed|ing)"
+    "|claim(?:ed|ing)|vow(?:ed|ing)|promis(?:ed|ing)|pledg(?:ed|ing)|announc(?:ed|ing)|urg(?:ed|ing)|prais(?:ed|ing)"
+    "|acknowledg(?:ed|ing)|demand(?:ed|ing)"
+)
 _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
 _OPENS = r"^\W*(?:(?:and|but|so) )?"
 _IS = r"(?:is|are|was|were|'s|’s)"
@@ -69,7 +78,8 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
     (r"\b(?:what|which) (?:percentage|share|proportion|percent|fraction)\b|\bhow many per ?cent\b", "share"),
     (r"\bby (?:what|how much)\b|\b(?:what|which|how high)\b.{0,40}\b(?:rate|tariff|dut(?:y|ies))\b", "share"),
     (
-        r"\bhow much\b.{0,60}\b(?:costs?|pay|paid|spend|spent|charge|money|worth|earn|fine|price|toll)\b"
+        r"\bhow much\b.{0,60}\b(?:costs?|pay|paid|spend|spent|charge|money|worth|earn|fine|price|toll|ask(?:ed|s)? for"
+        r"|demand|offer|donate|invest|owe|borrow|lend|compensation|reward)\b"
         r"|\b(?:what|which)\b.{0,30}\b(?:price|cost|salary|budget|fine|fee|sum|revenue|penalty)\b|\bcosts?\b",
         "money",
     ),
@@ -124,7 +134,7 @@ _HOLDS: dict[Expectation, tuple[str, str]] = {
     ),
     "manner": (r"\b(?:by|through|via|using|with|thanks to|means of)\b", r"\b(?:when|after|because|as)\b"),
     "quotation": (
-        r"[“”\"]|\b(?:said|says|told|according|argue[ds]|noted|added|warned|described|wrote|stressed|claimed)\b",
+        rf"[“”\"]|\b(?:{_SPOKE})\b",
         r"\b(?:called|calls|considers?|believes?|thinks?|doubts?|expects?|wants?)\b",
     ),
     "definition": (
@@ -168,7 +178,12 @@ _SIGNS_OF_AGE = _Signs(*(AnyCase(pattern) for pattern in _AGE))
 # Whose words are asked for: "what did Mayor Ines Roth say".
 _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
 _LARGE = re.compile(r"[A-Z][\w’'-]+")
-_PRONOUN_SAYS = re.compile(rf"\b(?:he|she|they) (?:also )?(?:{_SAID})\b|\b(?:{_SAID}) (?:he|she|they)\b", re.IGNORECASE)
+# "He also made it clear", "said she", "the prime minister rejected".
+_SOMEBODY_SAYS = re.compile(
+    rf"\b(?:he|she|they|the (?:\w+ )?(?:{_THINGS_THAT_ACT})) (?:\w+ )?(?:{_SAID}|{_SPOKE})\b"
+    rf"|\b(?:{_SAID}|{_SPOKE}) (?:he|she|they)\b",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=1000)
@@ -210,7 +225,7 @@ def _speaker_of(question: str) -> str | None:
 
 
 def _holds_words_of(speaker: str, words: str, signs: _Signs) -> float:
-    """Tell how far a sentence holds what somebody said: by a name of theirs, or by a pronoun that may be theirs."""
+    """Tell how far a sentence holds what somebody said: by a name of theirs, or by what may mean them."""
     names = {name.casefold() for name in _LARGE.findall(speaker)}
     if not names:  # "what did the minister say"
         return 1.0 if signs.sure.search(words) else 0.0
@@ -218,4 +233,4 @@ def _holds_words_of(speaker: str, words: str, signs: _Signs) -> float:
     speaks = bool(signs.sure.search(words) or signs.perhaps.search(words))
     if named:
         return 1.0 if speaks else PERHAPS
-    return PERHAPS if _PRONOUN_SAYS.search(words) else 0.0
+    return PERHAPS if _SOMEBODY_SAYS.search(words) else 0.0

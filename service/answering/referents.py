@@ -19,12 +19,22 @@ _LEANS = re.compile(
     r"[“\"'‘(]*(?:He|She|They|It|His|Her|Hers|Him|Them|Their|Theirs|Its|These|Those|Both|Neither"
     rf"|The (?:two|three|four|latter|former|pair|{_ROLES}))\b(?! (?:of|in|for|at|from|who|which)\b)"
 )
+# "…," she said; …, he calculates, …: whose words they are stands before.
+_SAYS = (
+    "said|says|told|tells|added|adds|argue[ds]|wrote|writes|note[ds]|warn(?:ed|s)|explain(?:ed|s)|asked"
+    "|recall(?:ed|s)|claim(?:ed|s)|believe[ds]|thinks?|thought|calculate[ds]|estimate[ds]"
+    "|expect(?:ed|s)|predict(?:ed|s)|promise[ds]|insist(?:ed|s)|admit(?:ted|s)|hope[ds]"
+)
+_SPOKEN = re.compile(
+    rf"(?:,|[”\"’'][,.]?) (?:he|she|they) (?:\w+ )?(?:{_SAYS})\b"
+    r"|[”\"’'][,.]? (?:said|says|added|wrote) (?:he|she|they)\b"
+)
 _BETWEEN = re.compile(r"[\s”\"’)\]]*")
 
 
 def leans(words: str) -> bool:
-    """Tell whether a sentence begins with somebody or something that an earlier one names."""
-    return bool(_LEANS.match(words))
+    """Tell whether a sentence begins with what an earlier one names, or has the words of somebody named there."""
+    return bool(_LEANS.match(words) or _SPOKEN.search(words))
 
 
 def with_referents(chosen: Sequence[Evidence], ranked: Sequence[Evidence], *, most: int) -> list[Evidence]:

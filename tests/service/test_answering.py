@@ -206,10 +206,14 @@ def test_a_leaning_sentence_takes_no_more_places_than_there_are(ask):
         ("Hers was the first.", True),
         ("Heron Bay is closed.", False),
         ("Strand said she left.", False),
+        ("“It is late,” she said.", True),
+        ("'It is late', he also told the council.", True),
+        ("By then, she calculates, the fund will be empty.", True),
+        ("After that, they left.", False),
         ("", False),
     ],
 )
-def test_what_leans_begins_with_what_another_sentence_names(words, leaning):
+def test_what_leans_says_something_of_whom_another_sentence_names(words, leaning):
     assert leans(words) is leaning
 
 
