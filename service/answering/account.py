@@ -15,7 +15,7 @@ from service.answering.abstention import AbstentionModel, Decision
 from service.answering.evidence import Evidence, Question
 
 Outcome = Literal["kept", "repaired", "dropped"]
-"""Of a sentence of an LLM: said, said in an article's words, or not said."""
+"""Of a sentence of an LLM: said, said with another citation or in an article's words, or not said."""
 
 NotAsked = Literal["no_relevant_passage", "no_room", "circuit_open"]
 

@@ -1,7 +1,8 @@
 """Answers by an LLM, each sentence checked against the passages that it cites before it is said.
 
-A sentence that is not borne out is said in the article's own words, if one of its sentences says nearly that; else it
-is dropped. So the LLM decides what is said and in which order, and the articles what is true.
+A sentence that is borne out by another passage than it cites gets the right citation. One that is not borne out is said
+in an article's own words, if a sentence says what it was trying to say; else it is dropped. So the LLM decides what is
+said and in which order, and the articles what is true.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from dataclasses import replace
 import structlog
 
 from index.generation import Generation
-from index.lexical import terms
 from index.searcher import SearchResult
 from index.stages import Stage, stage_since
 from service.answering.account import Account, Fate, LlmAccount, NotAsked, Outcome
-from service.answering.answer import Answer
-from service.answering.composition import Draft, Piece, abstain, say
+from service.answering.answer import Answer, Support
+from service.answering.composition import Draft, Piece, Source, abstain, say
 from service.answering.copies import standing
 from service.answering.evidence import quotable
 from service.answering.extractive import ExtractiveAnswerer, FoundPart, nearest_of
+from service.answering.meant import is_fragment, meant
 from service.answering.prompting import Prompt, write_prompt
 from service.answering.reading import Said, SentenceReader
 from service.answering.referents import leans
 from service.answering.reply import Told
-from service.answering.support import Encode, Passage, before, check, replacement
+from service.answering.support import Borne, Encode, Passage, before, check
 from service.circuit import Circuit
 from service.llm import Delta, LlmDown, LlmError, LlmReplyUnusable, LlmRequestRefused, StreamingChatModel
 from service.tally import Tally
@@ -36,9 +37,6 @@ log = structlog.get_logger(__name__)
 
 MOST_SENTENCES = 8
 """Of a reply that does not end by itself, no more is read."""
-
-FEWEST_TERMS = 4
-"""A sentence with fewer different words (function words aside) is a fragment."""
 
 LONGEST_TOKEN_CHARS = 12
 """A reply with more characters than this for each token that was allowed comes from a server that has no limit."""
@@ -263,41 +261,48 @@ class _Reading:
         """Say a sentence if it is borne out; gives what became of it and why."""
         cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
         # Without a number of its own a sentence may rest on any passage.
-        passages = cited or self._passages
-        if not passages or not quotable(said.words):
+        cited = cited or self._passages
+        if not cited or not quotable(said.words):
             return "dropped", "not_quotable"
-        # A fragment ("Ada Brandt.") says something only together with the question, which is not checked.
-        stems = frozenset(terms(said.words))
-        fragment = len(stems) < FEWEST_TERMS
-        borne = check(said.words, self._encode, passages)
-        if fragment and borne is not None and borne.support != "verbatim":
-            borne = None
+        borne = self._check(said.words, cited)
+        cites_wrongly = borne is None
+        if borne is None and len(cited) < len(self._passages):
+            borne = self._check(said.words, [one for one in self._passages if one not in cited])
         if borne is not None:
-            sources, words = borne.sources, borne.words
-        elif _DECLINES.search(said.words):
+            why: tuple[Outcome, str] = ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
+            said_so = self._add(borne.words, borne.sources, borne.support)
+            return why if said_so is None else ("dropped", said_so)
+        if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
-        else:
-            meant = f"{self._question} {said.words}" if fragment else said.words
-            source = replacement(self._encode([meant])[0], passages, holding=stems if fragment else frozenset())
-            if source is None or not stems:
-                return "dropped", "not_borne_out"
-            sources, words = (source,), source.quote
+        sources = meant(said.words, self._question, self._encode, self._passages, cited)
+        refused = [self._add(source.quote, [source], "verbatim") for source in sources]
+        if None in refused:
+            return "repaired", "not_borne_out"
+        return "dropped", next((reason for reason in refused if reason), "not_borne_out")
+
+    def _add(self, words: str, sources: Sequence[Source], support: Support) -> str | None:
+        """Say words that rest on sources; gives why they are not said, None where they are."""
         # "She resigned." says something only behind the sentence that names her.
-        named = before(sources[0], passages) if leans(words) else None
+        named = before(sources[0], self._passages) if leans(words) else None
         first = [named] if named is not None and not self.draft.cites(named) else []
         if self.draft.says(words):
-            return "dropped", "said_already"
+            return "said_already"
         if not self.draft.room_for([*first, *sources], self._most):
-            return "dropped", "no_room"
+            return "no_room"
         for source in first:
             self._on_piece(say(self.draft, source))
-        if borne is not None and borne.support == "supported":
+        if support == "supported":
             score = min(source.score for source in sources)
             self._on_piece(self.draft.add(words, sources, support="supported", score=score))
         else:
             self._on_piece(say(self.draft, sources[0]))
-        return ("kept", borne.support) if borne is not None else ("repaired", "not_borne_out")
+        return None
+
+    def _check(self, words: str, passages: Sequence[Passage]) -> Borne | None:
+        """Find what bears a sentence out; a fragment says something only with the question, which is not checked."""
+        borne = check(words, self._encode, passages)
+        return None if borne is not None and borne.support != "verbatim" and is_fragment(words) else borne
 
     def account(self, prompt: Prompt, failure: LlmError | None) -> LlmAccount:
         """Say what the LLM was shown and did."""

@@ -15,7 +15,6 @@ import numpy as np
 
 from index.embedding import Vectors
 from index.generation import Generation
-from index.lexical import terms
 from index.searcher import Hit
 from ingest.article import Span
 from service.answering.alignment import says
@@ -23,9 +22,6 @@ from service.answering.answer import Support
 from service.answering.composition import Source
 from service.answering.evidence import quotable
 from service.answering.wording import folded, tokens_of
-
-SAME_CLAIM = 0.55
-"""From this cosine on, a sentence of a passage is what an unsupported sentence was trying to say."""
 
 Encode = Callable[[Sequence[str]], Vectors]
 
@@ -38,17 +34,18 @@ _INSERTED = re.compile(r"(?P<subject>[^,]{3,60}), (?P<inserted>\w+ed\b[^,]+), (?
 
 @dataclass(frozen=True, slots=True)
 class PassageSentence:
-    """A quotable sentence of a passage; `row` tells neighbours."""
+    """A quotable sentence of a passage; `row` tells neighbours, `whole` whether it is no caption and not cut off."""
 
     row: int
     span: Span
     words: str
     vector: Vectors
+    whole: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """A passage that was shown, by its quotable sentences."""
+    """A passage that was shown, by its quotable sentences; it equals itself alone."""
 
     hit: Hit
     sentences: tuple[PassageSentence, ...]
@@ -63,7 +60,8 @@ class Passage:
             sentence = generation.sentence(row)
             words = sentence.span.of(hit.article.text)
             if sentence.kind != "heading" and quotable(words):
-                found.append(PassageSentence(row, sentence.span, words, vector))
+                whole = sentence.kind == "item" or words.rstrip("”\"'").endswith((".", "!"))
+                found.append(PassageSentence(row, sentence.span, words, vector, whole))
         return cls(hit, tuple(found))
 
 
@@ -151,28 +149,6 @@ def _closest(windows: Sequence[_Window], vector: Vectors) -> Source:
     cosines = [max(float(one.vector @ vector) for one in window.sentences) for window in windows]
     best = int(np.argmax(cosines))
     return windows[best].source(cosines[best])
-
-
-def replacement(
-    vector: Vectors, passages: Sequence[Passage], *, holding: frozenset[str] = frozenset()
-) -> Source | None:
-    """Give the sentence of passages that says what an unsupported sentence was trying to say, None if there is none.
-
-    Args:
-        vector: Embedding of the unsupported sentence.
-        passages: Those that it cites.
-        holding: Stems that the sentence has to have.
-    """
-    windows = [
-        window
-        for window in _windows(passages, 1)
-        if window.words.rstrip("”\"'").endswith((".", "!")) and holding <= frozenset(terms(window.words))
-    ]
-    if not windows:
-        return None
-    cosines = [float(window.sentences[0].vector @ vector) for window in windows]
-    best = int(np.argmax(cosines))
-    return windows[best].source(cosines[best]) if cosines[best] >= SAME_CLAIM else None
 
 
 def before(source: Source, passages: Sequence[Passage]) -> Source | None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.model
 QUESTION = "Who leads the harbour board of Orlo, and what does she say about the pier?"
 TEXT = """The harbour board of Orlo approved a new pier on Tuesday by seven votes to two. Chair Mira Osei said the pier costs 12.5 million crowns. She did not say who pays for it. It will be 140 metres long.
 Fishermen had asked for a longer pier in Orlo. The board rejected the proposal of the fishing guild."""
+SOLD = "Ada Brandt sold the mill in Tamsel to the town of Saar in 2021."
 REJECTED = "The board rejected the proposal of the fishing guild."
 
 
@@ -38,8 +39,11 @@ class Saying:
 @pytest.fixture(scope="module")
 def searcher(embedder, tmp_path_factory):
     catalog = Catalog(tmp_path_factory.mktemp("answerer"))
-    article = prepare(RawArticle(text=TEXT, title="Orlo builds a pier", external_id="pier", source="Orlo Post"))
-    Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles([article]))
+    articles = [
+        prepare(RawArticle(text=TEXT, title="Orlo builds a pier", external_id="pier", source="Orlo Post")),
+        prepare(RawArticle(text=SOLD, title="A mill is sold", external_id="mill", source="Orlo Post")),
+    ]
+    Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
     return Searcher(catalog.open_newest_good(Generation.open).value, embedder)
 
 
@@ -105,3 +109,11 @@ def test_a_prompt_that_is_repeated_is_not_said(told, models):
         assert boundary not in answer.text
         assert "You answer a reader" not in answer.text
         assert "Blocks hold words" not in answer.text
+
+
+def test_a_sentence_that_cites_the_wrong_passage_is_said_with_the_right_one(told):
+    answer = told(f"{SOLD} [2]", "Who sold the mill in Tamsel, and to whom?")
+    assert [sentence.text for sentence in answer.answer.sentences] == [SOLD]
+    assert [citation.quote for citation in answer.answer.citations] == [SOLD]
+    assert not answer.degraded
+    assert [(fate.outcome, fate.reason) for fate in answer.account.llm.fates] == [("repaired", "cited_wrongly")]

@@ -3,6 +3,7 @@
 import random
 import re
 from itertools import pairwise
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,8 @@ from ingest.library import ArticleLibrary
 from ingest.readers.raw import RawArticle
 from ingest.sentences import split_sentences
 from service.answering.alignment import says
-from service.answering.support import Passage, check, replacement
+from service.answering.meant import meant
+from service.answering.support import Passage, check
 from service.answering.wording import folded, tokens_of
 
 LEAST_FAITHFUL = 0.6
@@ -131,13 +133,66 @@ def test_two_passages_bear_out_a_sentence_together(checked):
     assert {source.hit.article.external_id for source in together.sources} == {"harbour", "mill"}
 
 
+class Meant(NamedTuple):
+    """What an LLM says to a question and which article it cites; `quotes` are what it was trying to say."""
+
+    question: str
+    said: str
+    cited: str
+    quotes: tuple[str, ...]
+
+
+MEANT = {
+    "a number that was misread": Meant(
+        "How long is the new pier?",
+        "The new pier in Orlo has a length of 150 metres.",
+        "harbour",
+        ("The pier will be 140 metres long.",),
+    ),
+    "what is merely alike has another number": Meant(
+        "How much growth had the Bank of Kervia expected in June?",
+        "The Bank of Kervia had in June expected the economy to grow by 1.8 percent next year.",
+        "bank",
+        ("In June it had expected 1.8 percent.",),
+    ),
+    "another passage is cited than the one that has it": Meant(
+        "What does a dose of the vaccine against lake fever cost?",
+        "A dose of the vaccine against lake fever costs 40 euros.",
+        "harbour",
+        ("The maker, Callum Biotech, sells a dose for 40 euros.",),
+    ),
+    "a capital that only the beginning gives is no name": Meant(
+        "Who put out the fire in Varnby?",
+        "Firefighters put out the fire in Varnby.",
+        "fire",
+        ("About 120 firefighters fought the flames for six hours.",),
+    ),
+    "a name alone": Meant(
+        "Who leads the opposition?",
+        "Simon Teague.",
+        "ministers",
+        ("The opposition leader, Simon Teague, demanded a parliamentary inquiry.",),
+    ),
+    "two sentences have it together": Meant(
+        "What does the vaccine against lake fever cost, and how well does it protect?",
+        "The vaccine against lake fever costs 40 euros a dose, and it prevents 78 percent of infections.",
+        "vaccine",
+        (
+            "In a study with 9,800 volunteers it prevented 78 percent of infections.",
+            "The maker, Callum Biotech, sells a dose for 40 euros.",
+        ),
+    ),
+    "a name that is nowhere": Meant("Who leads the opposition?", "Rosa Teague.", "ministers", ()),
+    "the question again": Meant("When was the theatre sold?", "The theatre was sold.", "council", ()),
+    "something else": Meant("When do whales sing?", "Whales sing in winter.", "harbour", ()),
+}
+
+
 @pytest.mark.model
-def test_an_unsupported_sentence_is_replaced_by_what_it_was_trying_to_say(embedder, passages):
-    shown = [passages["harbour"], passages["mill"]]
-    source = replacement(embedder.encode(["The new pier in Orlo has a length of 150 metres."])[0], shown)
-    assert source is not None
-    assert source.quote == "The pier will be 140 metres long."
-    assert replacement(embedder.encode(["Whales sing in winter."])[0], shown) is None
+@pytest.mark.parametrize("case", MEANT.values(), ids=MEANT)
+def test_what_an_unsupported_sentence_was_trying_to_say_is_found(embedder, passages, case):
+    found = meant(case.said, case.question, embedder.encode, list(passages.values()), [passages[case.cited]])
+    assert tuple(source.quote for source in found) == case.quotes
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""What a sentence that is not borne out was trying to say, in the articles' own words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from index.lexical import terms
+from service.answering.composition import Source
+from service.answering.support import Encode, Passage, PassageSentence
+from service.answering.wording import Token, tokens_of
+
+SAME_CLAIM = 0.55
+"""From this cosine on, a sentence that was cited is what an unsupported sentence was trying to say."""
+
+SAME_ANSWER = 0.4
+"""The same for one that has what the unsupported sentence brings as an answer, wherever it stands."""
+
+FEWEST_TERMS = 4
+"""A sentence with fewer different words (function words aside) is a fragment: "Ada Brandt."."""
+
+CITED = 0.05
+"""What a passage that was cited is ahead of others, as a cosine."""
+
+MOST_SENTENCES = 3
+"""What one sentence was trying to say is said in at most so many."""
+
+WORTH = 0.3
+"""Each of them brings at least this share of the answer."""
+
+PLAIN = 0.1
+"""What a word is worth in an answer beside a name or a number."""
+
+Word = tuple[str, str]
+"""What a token is, and what it is compared by."""
+
+
+def is_fragment(words: str) -> bool:
+    """Tell whether words say something only together with the question."""
+    return len(set(terms(words))) < FEWEST_TERMS
+
+
+def meant(
+    words: str, question: str, encode: Encode, passages: Sequence[Passage], cited: Sequence[Passage]
+) -> list[Source]:
+    """Find the sentences that say what an unsupported sentence was trying to say.
+
+    What it says beyond the question is its answer, the names and numbers of it above all. The sentences of all passages
+    that have the answer are taken; where none has, the one that was cited and is nearly the same, which corrects a
+    number that was misread.
+
+    Args:
+        words: The unsupported sentence, without marks.
+        question: What it answers, standing alone.
+        encode: Embeds texts, as `Embedder.encode`.
+        passages: All that were shown.
+        cited: Those that the sentence cites; all where it cites none.
+
+    Returns:
+        The best first; none where no sentence is near enough, or where the unsupported one only repeats the question.
+    """
+    asked = {token.key for token in tokens_of(question)}
+    new = [t for t in tokens_of(words) if t.is_content and t.kind != "pronoun" and t.key not in asked]
+    if not new:
+        return []
+    fragment = is_fragment(words)
+    vector = encode([f"{question} {words}" if fragment else words])[0]
+    near = [
+        _Near(one, passage, _held(one), float(one.vector @ vector), passage in cited)
+        for passage in passages
+        for one in passage.sentences
+        if one.whole
+    ]
+    worth = _worth(new, near, opening=tokens_of(words)[0])
+    found = _having(worth, near, least=1 if fragment else WORTH)
+    if not found and not fragment:
+        alike = [one for one in near if one.cited and one.cosine >= SAME_CLAIM]
+        found = sorted(alike, key=lambda one: -one.cosine)[:1]
+    return [Source(one.passage.hit, one.sentence.span, min(max(round(one.cosine, 4), 0.0), 1.0)) for one in found]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """A sentence that may be meant, the words that it holds, and how near it is to what was said."""
+
+    sentence: PassageSentence
+    passage: Passage
+    held: frozenset[Word]
+    cosine: float
+    cited: bool
+
+
+def _held(sentence: PassageSentence) -> frozenset[Word]:
+    return frozenset((token.kind, token.key) for token in tokens_of(sentence.words))
+
+
+def _worth(new: Sequence[Token], near: Sequence[_Near], *, opening: Token) -> dict[Word, float]:
+    """Give what each word of an answer is worth: its rarity among the sentences, ln(1 + n / df).
+
+    Names and numbers are worth more; words that stand nowhere are left out, and all are where half of the names and
+    numbers stand nowhere. The capital of the word that opens a sentence makes no name where articles have it without.
+    """
+    plain = {token.key for one in near for token in tokens_of(one.sentence.words) if not token.name}
+    sure = {
+        (token.kind, token.key)
+        for token in new
+        if token.kind == "number" or (token.name and not (token is opening and token.key in plain))
+    }
+    counts = Counter(word for one in near for word in one.held)
+    if sure and 2 * len(sure & counts.keys()) <= len(sure):
+        return {}
+    return {
+        word: math.log(1 + len(near) / counts[word]) * (1 if word in sure else PLAIN)
+        for word in ((token.kind, token.key) for token in new)
+        if word in counts
+    }
+
+
+def _having(answer: Mapping[Word, float], near: Sequence[_Near], *, least: float) -> list[_Near]:
+    """Take the sentences that have an answer, as many as it takes; each brings at least a share of it."""
+    total, left = sum(answer.values()), dict(answer)
+    taken: list[_Near] = []
+    while left and len(taken) < MOST_SENTENCES:
+        brings = {
+            one: sum(worth for word, worth in left.items() if word in one.held) / total
+            for one in near
+            if one.cosine >= SAME_ANSWER
+        }
+        enough = [one for one, share in brings.items() if share >= least]
+        if not enough:
+            break
+        taken.append(max(enough, key=lambda one: 2 * brings[one] + one.cosine + CITED * one.cited))
+        left = {word: worth for word, worth in left.items() if word not in taken[-1].held}
+    return taken
