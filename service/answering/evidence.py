@@ -16,6 +16,7 @@ from index.lexical import terms
 from index.searcher import Hit, SearchResult
 from ingest.article import Article, ArticleId, Span
 from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
+from service.answering.lists import LONGEST_CHARS, list_around, span_of
 from service.answering.times import Days, Times
 
 COSINE_WEIGHT = 4.8
@@ -31,9 +32,6 @@ ORDER_WEIGHT = 2.4
 
 HEADING_WITHIN = 12
 """A heading is looked for this many sentences up."""
-
-LONGEST_LIST_CHARS = 1500
-LONGEST_LIST_ITEMS = 15
 
 # No answer holds a link or markup that an article put there.
 _UNQUOTABLE = re.compile(
@@ -149,12 +147,12 @@ def _units(hit: Hit, seen: set[tuple[int, str]], generation: Generation) -> Iter
     for row in generation.sentences_in(article_row, hit.chunk.span):
         sentence = generation.sentence(row)
         words = sentence.span.of(text)
-        block = _list_around(row, everything, generation)
+        block = list_around(row, everything, generation)
         if block is not None and block.start not in lists_seen:
             lists_seen.add(block.start)
-            span = Span(generation.sentence(block.start).span.start, generation.sentence(block.stop - 1).span.end)
+            span = span_of(block, generation)
             whole = span.of(text)
-            if (article_row, whole) not in seen and len(whole) <= LONGEST_LIST_CHARS and quotable(whole):
+            if (article_row, whole) not in seen and len(whole) <= LONGEST_CHARS and quotable(whole):
                 seen.add((article_row, whole))
                 yield _Unit(hit, block, span, whole, is_list=True)
         if sentence.kind == "heading" or words.endswith((":", "?")) or len(words.split(None, 1)) < 2:
@@ -162,26 +160,6 @@ def _units(hit: Hit, seen: set[tuple[int, str]], generation: Generation) -> Iter
         if (article_row, words) not in seen and quotable(words):
             seen.add((article_row, words))
             yield _Unit(hit, range(row, row + 1), sentence.span, words, is_list=False)
-
-
-def _list_around(row: int, everything: range, generation: Generation) -> range | None:
-    """Give the rows of the list that a row is an item or the lead-in of: lead-in and all items."""
-    first = row
-    if generation.sentence(row).kind != "item":
-        first = row + 1
-    if first not in everything or generation.sentence(first).kind != "item":
-        return None
-    while first - 1 in everything and generation.sentence(first - 1).kind == "item":
-        first -= 1
-    last = first
-    while last + 1 in everything and generation.sentence(last + 1).kind == "item":
-        last += 1
-    if last == first or last - first >= LONGEST_LIST_ITEMS:
-        return None
-    # The line right before the items says what they are items of.
-    if first - 1 in everything and generation.sentence(first - 1).block == generation.sentence(first).block - 1:
-        first -= 1
-    return range(first, last + 1) if first <= row else None
 
 
 def quotable(words: str) -> bool:
