@@ -18,7 +18,7 @@ from index.generation import Generation
 from index.searcher import SearchResult
 from index.stages import Stage, stage_since
 from service.answering.account import Account, Fate, LlmAccount, NotAsked, Outcome
-from service.answering.answer import Answer, Support
+from service.answering.answer import Answer
 from service.answering.composition import Draft, Piece, Source, abstain, say
 from service.answering.copies import standing
 from service.answering.evidence import quotable
@@ -269,20 +269,20 @@ class _Reading:
         if borne is None and len(cited) < len(self._passages):
             borne = self._check(said.words, [one for one in self._passages if one not in cited])
         if borne is not None:
-            why: tuple[Outcome, str] = ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
-            said_so = self._add(borne.words, borne.sources, borne.support)
-            return why if said_so is None else ("dropped", said_so)
+            if obstacle := self._add(borne.words, borne.sources):
+                return "dropped", obstacle
+            return ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
         if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
         sources = meant(said.words, self._question, self._encode, self._passages, cited)
-        refused = [self._add(source.quote, [source], "verbatim") for source in sources]
-        if None in refused:
+        obstacles = [self._add(source.quote, [source]) for source in sources]
+        if None in obstacles:
             return "repaired", "not_borne_out"
-        return "dropped", next((reason for reason in refused if reason), "not_borne_out")
+        return "dropped", next((obstacle for obstacle in obstacles if obstacle), "not_borne_out")
 
-    def _add(self, words: str, sources: Sequence[Source], support: Support) -> str | None:
-        """Say words that rest on sources; gives why they are not said, None where they are."""
+    def _add(self, words: str, sources: Sequence[Source]) -> str | None:
+        """Say words that rest on sources; gives why they cannot be said, None where they are."""
         # "She resigned." says something only behind the sentence that names her.
         named = before(sources[0], self._passages) if leans(words) else None
         first = [named] if named is not None and not self.draft.cites(named) else []
@@ -292,11 +292,11 @@ class _Reading:
             return "no_room"
         for source in first:
             self._on_piece(say(self.draft, source))
-        if support == "supported":
+        if words == sources[0].quote:
+            self._on_piece(say(self.draft, sources[0]))
+        else:
             score = min(source.score for source in sources)
             self._on_piece(self.draft.add(words, sources, support="supported", score=score))
-        else:
-            self._on_piece(say(self.draft, sources[0]))
         return None
 
     def _check(self, words: str, passages: Sequence[Passage]) -> Borne | None:

@@ -62,7 +62,8 @@ def meant(
         The best first; none where no sentence is near enough, or where the unsupported one only repeats the question.
     """
     asked = {token.key for token in tokens_of(question)}
-    new = [t for t in tokens_of(words) if t.is_content and t.kind != "pronoun" and t.key not in asked]
+    tokens = tokens_of(words)
+    new = [t for t in tokens if t.is_content and t.kind != "pronoun" and t.key not in asked]
     if not new:
         return []
     fragment = is_fragment(words)
@@ -73,12 +74,12 @@ def meant(
         for one in passage.sentences
         if one.whole
     ]
-    worth = _worth(new, near, opening=tokens_of(words)[0])
+    worth = _worth(new, near, opening=tokens[0])
     found = _having(worth, near, least=1 if fragment else WORTH)
     if not found and not fragment:
         alike = [one for one in near if one.cited and one.cosine >= SAME_CLAIM]
         found = sorted(alike, key=lambda one: -one.cosine)[:1]
-    return [Source(one.passage.hit, one.sentence.span, min(max(round(one.cosine, 4), 0.0), 1.0)) for one in found]
+    return [Source(one.passage.hit, one.sentence.cited, min(max(round(one.cosine, 4), 0.0), 1.0)) for one in found]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from service.answering.alignment import says
 from service.answering.answer import Support
 from service.answering.composition import Source
 from service.answering.evidence import quotable
+from service.answering.lists import LONGEST_CHARS, list_around, span_of
 from service.answering.wording import folded, tokens_of
 
 Encode = Callable[[Sequence[str]], Vectors]
@@ -34,10 +35,20 @@ _INSERTED = re.compile(r"(?P<subject>[^,]{3,60}), (?P<inserted>\w+ed\b[^,]+), (?
 
 @dataclass(frozen=True, slots=True)
 class PassageSentence:
-    """A quotable sentence of a passage; `row` tells neighbours, `whole` whether it is no caption and not cut off."""
+    """A quotable sentence of a passage.
+
+    Attributes:
+        row: Tells neighbours.
+        span: Its own.
+        cited: What is cited for it: the whole list that it is an item or the lead-in of, else itself.
+        words: Its own.
+        vector: Of unit length.
+        whole: Whether it is no caption and not cut off.
+    """
 
     row: int
     span: Span
+    cited: Span
     words: str
     vector: Vectors
     whole: bool
@@ -54,20 +65,31 @@ class Passage:
     def of(cls, hit: Hit, generation: Generation) -> Passage:
         """Read the sentences of a hit."""
         rows = generation.sentences_in(hit.article_row, hit.chunk.span)
+        everything = generation.sentences_of(hit.article_row)
         vectors = generation.sentence_vectors(rows)
         found = []
         for row, vector in zip(rows, vectors, strict=True):
             sentence = generation.sentence(row)
             words = sentence.span.of(hit.article.text)
             if sentence.kind != "heading" and quotable(words):
+                cited = _list_of(row, everything, hit, generation) or sentence.span
                 whole = sentence.kind == "item" or words.rstrip("”\"'").endswith((".", "!"))
-                found.append(PassageSentence(row, sentence.span, words, vector, whole))
+                found.append(PassageSentence(row, sentence.span, cited, words, vector, whole))
         return cls(hit, tuple(found))
+
+
+def _list_of(row: int, everything: range, hit: Hit, generation: Generation) -> Span | None:
+    block = list_around(row, everything, generation)
+    if block is None:
+        return None
+    span = span_of(block, generation)
+    words = span.of(hit.article.text)
+    return span if len(words) <= LONGEST_CHARS and quotable(words) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Borne:
-    """A sentence that passed: what is said, what it rests on, and how."""
+    """A sentence that passed: what is said, what it rests on, and whether these are an article's very words."""
 
     words: str
     sources: tuple[Source, ...]
@@ -86,7 +108,7 @@ class _Window:
         return Span(self.sentences[0].span.start, self.sentences[-1].span.end).of(self.passage.hit.article.text)
 
     def source(self, score: float) -> Source:
-        span = Span(self.sentences[0].span.start, self.sentences[-1].span.end)
+        span = Span(self.sentences[0].cited.start, self.sentences[-1].cited.end)
         return Source(self.passage.hit, span, round(min(max(score, 0.0), 1.0), 4))
 
 

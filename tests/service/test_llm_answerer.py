@@ -20,6 +20,13 @@ QUESTION = "Who leads the harbour board of Orlo, and what does she say about the
 TEXT = """The harbour board of Orlo approved a new pier on Tuesday by seven votes to two. Chair Mira Osei said the pier costs 12.5 million crowns. She did not say who pays for it. It will be 140 metres long.
 Fishermen had asked for a longer pier in Orlo. The board rejected the proposal of the fishing guild."""
 SOLD = "Ada Brandt sold the mill in Tamsel to the town of Saar in 2021."
+RULES = """In Orlo the new order prohibits:
+
+- Watering lawns with a hose
+- Washing cars outside of car washes
+- Cleaning the pavement with drinking water
+
+It ends in autumn."""
 REJECTED = "The board rejected the proposal of the fishing guild."
 
 
@@ -41,6 +48,7 @@ def searcher(embedder, tmp_path_factory):
     catalog = Catalog(tmp_path_factory.mktemp("answerer"))
     articles = [
         prepare(RawArticle(text=TEXT, title="Orlo builds a pier", external_id="pier", source="Orlo Post")),
+        prepare(RawArticle(text=RULES, title="Orlo saves water", external_id="rules", source="Orlo Post")),
         prepare(RawArticle(text=SOLD, title="A mill is sold", external_id="mill", source="Orlo Post")),
     ]
     Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
@@ -117,3 +125,17 @@ def test_a_sentence_that_cites_the_wrong_passage_is_said_with_the_right_one(told
     assert [citation.quote for citation in answer.answer.citations] == [SOLD]
     assert not answer.degraded
     assert [(fate.outcome, fate.reason) for fate in answer.account.llm.fates] == [("repaired", "cited_wrongly")]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "In Orlo the new order prohibits: Watering lawns with a hose. Washing cars outside of car washes. [1]",
+        "The new order in Orlo prohibits washing cars outside of car washes.",
+        "Nobody in Orlo may spray lawns with a hose now.",
+    ],
+)
+def test_items_are_cited_with_the_list_that_they_are_of(told, reply):
+    answer = told(reply, "What does the new order in Orlo prohibit?", max_citations=1).answer
+    assert [citation.quote for citation in answer.citations] == [RULES.rpartition("\n\n")[0]]
+    assert {sentence.citations for sentence in answer.sentences} == {(1,)}
