@@ -61,7 +61,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one more sentence adds to an answer: `text` at its end, and the citations that are new with it."""
+    """What one more sentence adds to an answer: `text` at its end, and the citations that are new with it.
+
+    The first sentence brings what opens the answer with it.
+    """
 
     text: str
     sentence: AnswerSentence
@@ -105,7 +108,7 @@ class Draft:
             support: How it rests on them.
             score: In [0, 1], for people.
         """
-        before = len(self.text)
+        before = len(self.text) if self.sentences else 0
         if self.text:
             block = "\n" in words or any("\n" in sentence.text for sentence in self.sentences[-1:])
             self.text += "\n" if block else " "
@@ -159,10 +162,20 @@ def compose_disputed(dispute: Dispute, question: Question, rest: Sequence[Eviden
         rest: Further evidence, best first.
         sureness: As for `compose`.
     """
-    lead = _LEAD_OF_ONE if dispute.in_one_article else _DATED_LEAD if dispute.dated else _LEAD
-    draft = Draft(lead.format(_DIFFERENT.get(dispute.claims[0].value.kind, "figures")))
+    draft = Draft(lead_of(dispute))
     for evidence in (*dispute.evidence, *_readable(rest)):
         say(draft, Source.of(evidence))
+    return draft.answer(sureness=sureness, conflicts=[conflict_of(dispute, question, draft)])
+
+
+def lead_of(dispute: Dispute) -> str:
+    """Give what opens an answer that says what articles give differently."""
+    lead = _LEAD_OF_ONE if dispute.in_one_article else _DATED_LEAD if dispute.dated else _LEAD
+    return lead.format(_DIFFERENT.get(dispute.claims[0].value.kind, "figures"))
+
+
+def conflict_of(dispute: Dispute, question: Question, draft: Draft) -> Conflict:
+    """Give a dispute whose evidence was said, by the numbers of its citations."""
     positions = tuple(
         Position(
             value=claim.value.words,
@@ -171,7 +184,7 @@ def compose_disputed(dispute: Dispute, question: Question, rest: Sequence[Eviden
         )
         for claim in dispute.claims
     )
-    return draft.answer(sureness=sureness, conflicts=[Conflict(about(question), positions)])
+    return Conflict(about(question), positions)
 
 
 def say(draft: Draft, source: Source) -> Piece:

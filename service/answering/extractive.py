@@ -15,7 +15,7 @@ from service.answering.abstention import AbstentionModel, decide
 from service.answering.account import Account, Weighed
 from service.answering.answer import Answer
 from service.answering.composition import abstain, compose, compose_disputed
-from service.answering.conflicts import find_dispute
+from service.answering.conflicts import Dispute, find_dispute
 from service.answering.copies import one_of_each_copy
 from service.answering.evidence import Evidence, Question, gather
 from service.answering.parts import Part
@@ -114,12 +114,18 @@ class ExtractiveAnswerer:
         if decision.reason is not None:
             return abstain(decision.reason, nearest_of(judged), sureness=decision.confidence)
         chosen = _say(judged, most)
-        dispute = find_dispute(judged.question, judged.ranked, generation) if asks_one else None
-        if dispute is None or len(dispute.claims) > most:
+        dispute = dispute_in(judged, generation, most) if asks_one else None
+        if dispute is None:
             return compose(chosen, sureness=decision.confidence)
         rest = [one for one in chosen if not any(_repeats(one, claimed) for claimed in dispute.evidence)]
         rest = rest[: most - len(dispute.claims)]
         return compose_disputed(dispute, judged.question, rest, sureness=decision.confidence)
+
+
+def dispute_in(judged: Weighed, generation: Generation, most: int) -> Dispute | None:
+    """Find what the articles give differently for a question; None too where an answer has no room for it."""
+    dispute = find_dispute(judged.question, judged.ranked, generation)
+    return dispute if dispute is not None and len(dispute.claims) <= most else None
 
 
 def nearest_of(judged: Weighed) -> list[Evidence]:

@@ -17,12 +17,13 @@ import structlog
 from index.generation import Generation
 from index.searcher import SearchResult
 from index.stages import Stage, stage_since
-from service.answering.account import Account, Fate, LlmAccount, NotAsked, Outcome
+from service.answering.account import Account, Fate, LlmAccount, NotAsked, Outcome, Weighed
 from service.answering.answer import Answer
-from service.answering.composition import Draft, Piece, Source, abstain, say
+from service.answering.composition import Draft, Piece, Source, abstain, conflict_of, lead_of, say
+from service.answering.conflicts import Dispute
 from service.answering.copies import standing
 from service.answering.evidence import quotable
-from service.answering.extractive import ExtractiveAnswerer, FoundPart, nearest_of
+from service.answering.extractive import ExtractiveAnswerer, FoundPart, dispute_in, nearest_of
 from service.answering.meant import is_fragment, meant
 from service.answering.prompting import Prompt, write_prompt
 from service.answering.reading import Said, SentenceReader
@@ -145,16 +146,18 @@ class LlmAnswerer:
                 "circuit_open", f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
             )
         longest = self._reply_tokens * LONGEST_TOKEN_CHARS
-        reading = _Reading(question, prompt, generation, self._encode, max_citations, on_piece, longest)
+        dispute = dispute_in(judged, generation, max_citations) if len(parts) < 2 else None
+        passages = [Passage.of(hit, generation) for hit in prompt.passages]
+        reading = _Reading(judged, dispute, passages, self._encode, max_citations, on_piece, longest)
         failure = self._read(reading, prompt, cancelled)
         stages += reading.stages
         asked = reading.account(prompt, failure)
+        account = replace(account, llm=asked)
         if reading.draft.sentences:
-            told = reading.draft.answer(sureness=sureness)
-            return reading.told(told, degraded=failure is not None, stages=stages, account=replace(account, llm=asked))
+            return reading.told(reading.answer(), degraded=failure is not None, stages=stages, account=account)
         if failure is None and reading.declines:
             declined = abstain("not_stated", nearest_of(judged), sureness=sureness)
-            return reading.told(declined, degraded=False, stages=stages, account=replace(account, llm=asked))
+            return reading.told(declined, degraded=False, stages=stages, account=account)
         reason = str(failure) if failure else "nothing that the LLM said is in the articles"
         without = _under(self._without(instead, reason), asked, stages)
         return reading.told(without.answer, degraded=True, stages=stages, account=without.account)
@@ -207,23 +210,28 @@ def _under(told: Told, asked: LlmAccount, stages: Sequence[Stage]) -> Told:
 
 
 class _Reading:
-    """A reply being read: what of it was said, and what it took."""
+    """A reply being read: what of it was said, and what it took.
+
+    Where articles give different values for what is asked, they stand in front of what the LLM says of it.
+    """
 
     def __init__(
         self,
-        question: str,
-        prompt: Prompt,
-        generation: Generation,
+        judged: Weighed,
+        dispute: Dispute | None,
+        passages: Sequence[Passage],
         encode: Encode,
         max_citations: int,
         on_piece: OnPiece,
         longest_chars: int,
     ) -> None:
         self._longest_chars = longest_chars
-        self._question = question
-        self.draft = Draft()
+        self._judged = judged
+        self._dispute = dispute
+        self.draft = Draft(lead_of(dispute) if dispute else "")
         self.declines = False
-        self._passages = [Passage.of(hit, generation) for hit in prompt.passages]
+        self._passages = passages
+        self._also_in = {(one.article.id, one.span): one.also_in for one in judged.ranked}
         self._encode = encode
         self._most = max_citations
         self._on_piece = on_piece
@@ -259,9 +267,9 @@ class _Reading:
 
     def _say(self, said: Said) -> tuple[Outcome, str]:
         """Say a sentence if it is borne out; gives what became of it and why."""
-        cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
+        named = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
         # Without a number of its own a sentence may rest on any passage.
-        cited = cited or self._passages
+        cited: Sequence[Passage] = named or self._passages
         if not cited or not quotable(said.words):
             return "dropped", "not_quotable"
         borne = self._check(said.words, cited)
@@ -275,7 +283,7 @@ class _Reading:
         if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
-        sources = meant(said.words, self._question, self._encode, self._passages, cited)
+        sources = meant(said.words, self._judged.question.text, self._encode, self._passages, cited)
         obstacles = [self._add(source.quote, [source]) for source in sources]
         if None in obstacles:
             return "repaired", "not_borne_out"
@@ -283,6 +291,12 @@ class _Reading:
 
     def _add(self, words: str, sources: Sequence[Source]) -> str | None:
         """Say words that rest on sources; gives why they cannot be said, None where they are."""
+        sources = [replace(one, also_in=self._also_in.get((one.hit.article.id, one.span), ())) for one in sources]
+        if self._dispute and not self.draft.sentences:
+            for evidence in self._dispute.evidence:
+                self._on_piece(say(self.draft, Source.of(evidence)))
+        if self._dispute and all(map(self.draft.cites, sources)):
+            return "said_already"
         # "She resigned." says something only behind the sentence that names her.
         named = before(sources[0], self._passages) if leans(words) else None
         first = [named] if named is not None and not self.draft.cites(named) else []
@@ -303,6 +317,11 @@ class _Reading:
         """Find what bears a sentence out; a fragment says something only with the question, which is not checked."""
         borne = check(words, self._encode, passages)
         return None if borne is not None and borne.support != "verbatim" and is_fragment(words) else borne
+
+    def answer(self) -> Answer:
+        """Give what was said, at least a sentence."""
+        conflicts = [conflict_of(self._dispute, self._judged.question, self.draft)] if self._dispute else []
+        return self.draft.answer(sureness=self._judged.decision.confidence, conflicts=conflicts)
 
     def account(self, prompt: Prompt, failure: LlmError | None) -> LlmAccount:
         """Say what the LLM was shown and did."""

@@ -27,6 +27,13 @@ RULES = """In Orlo the new order prohibits:
 - Cleaning the pavement with drinking water
 
 It ends in autumn."""
+TRAM = "What does the new tram line to Ostermoor cost?"
+PLANNED = "The new tram line costs 210 million crowns, according to the council."
+AUDITED = "The tram line will cost 265 million crowns, according to its report."
+STEEL = "It criticises that the price of steel was left out."
+BOILER = "Its new boiler costs 54 million crowns, works manager Signe Dahl said on Wednesday."
+STORY = f"""The paper mill of Tarvik will burn wood chips instead of oil from the autumn on. {BOILER}
+The old chimney, built in 1931, comes down in June. The mill employs 212 people."""
 REJECTED = "The board rejected the proposal of the fishing guild."
 
 
@@ -50,6 +57,26 @@ def searcher(embedder, tmp_path_factory):
         prepare(RawArticle(text=TEXT, title="Orlo builds a pier", external_id="pier", source="Orlo Post")),
         prepare(RawArticle(text=RULES, title="Orlo saves water", external_id="rules", source="Orlo Post")),
         prepare(RawArticle(text=SOLD, title="A mill is sold", external_id="mill", source="Orlo Post")),
+        prepare(
+            RawArticle(
+                text=f"The city council wants to build a tram line to the suburb of Ostermoor. {PLANNED}",
+                title="Council wants tram to Ostermoor",
+                external_id="council",
+                source="Orlo Post",
+                published="2026-01-10",
+            )
+        ),
+        prepare(
+            RawArticle(
+                text=f"The court of auditors has examined the plans for a tram to Ostermoor. {AUDITED} {STEEL}",
+                title="Auditors look at the Ostermoor tram",
+                external_id="auditors",
+                source="Orlo Post",
+                published="2026-02-12",
+            )
+        ),
+        prepare(RawArticle(text=STORY, title="Tarvik mill gives up oil", external_id="wire", source="Wire")),
+        prepare(RawArticle(text=STORY, title="Mill to burn wood chips", external_id="echo", source="Echo")),
     ]
     Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
     return Searcher(catalog.open_newest_good(Generation.open).value, embedder)
@@ -139,3 +166,32 @@ def test_items_are_cited_with_the_list_that_they_are_of(told, reply):
     answer = told(reply, "What does the new order in Orlo prohibit?", max_citations=1).answer
     assert [citation.quote for citation in answer.citations] == [RULES.rpartition("\n\n")[0]]
     assert {sentence.citations for sentence in answer.sentences} == {(1,)}
+
+
+@pytest.mark.parametrize("said", [AUDITED, "The tram line will cost 265 million crowns.", f"{PLANNED} {AUDITED}"])
+def test_what_articles_give_differently_stands_in_front_whatever_the_llm_says_of_it(told, said):
+    pieces = []
+    answer = told(f"{said} {STEEL}", TRAM, on_piece=pieces.append).answer
+    assert answer.text == (
+        f"The articles give different figures, the latest first: {AUDITED} [1] {PLANNED} [2] {STEEL} [3]"
+    )
+    assert "".join(piece.text for piece in pieces) == answer.text
+    ((first, second),) = [conflict.positions for conflict in answer.conflicts]
+    assert (first.value, first.citation, second.value, second.citation) == (
+        "265 million crowns",
+        1,
+        "210 million crowns",
+        2,
+    )
+
+
+def test_an_llm_that_finds_no_answer_shows_no_dispute(told):
+    answer = told("NO ANSWER", TRAM).answer
+    assert (answer.status, answer.conflicts) == ("abstained", ())
+
+
+def test_what_copies_hold_in_the_same_words_is_cited_with_them(told):
+    answer = told(f"{BOILER} [1]", "What does the new boiler of the Tarvik mill cost?").answer
+    citation = answer.citations[-1]  # behind the sentence that says whose boiler it is
+    assert citation.quote == BOILER
+    assert len({citation.article_id, *citation.also_in}) == 2
