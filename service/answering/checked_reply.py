@@ -1,0 +1,185 @@
+"""A reply of an LLM as it comes in, checked sentence by sentence, and the answer that it becomes.
+
+A sentence that is borne out by another passage than it cites gets the right citation. One that is not borne out is said
+in an article's own words, if a sentence says what it was trying to say; else it is dropped. So the LLM decides what is
+said and in which order, and the articles what is true.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+
+from index.stages import Stage, stage_since
+from service.answering.account import Account, Fate, LlmAccount, Outcome, Weighed
+from service.answering.answer import Answer
+from service.answering.composition import Draft, Piece, Source, conflict_of, lead_of, say
+from service.answering.conflicts import Dispute
+from service.answering.evidence import quotable
+from service.answering.meant import is_fragment, meant
+from service.answering.prompting import Prompt
+from service.answering.reading import Said, SentenceReader
+from service.answering.referents import leans
+from service.answering.reply import Told
+from service.answering.support import Borne, Encode, Passage, before, check
+from service.llm import Delta, LlmError, LlmReplyUnusable
+
+MOST_SENTENCES = 8
+"""Of a reply that does not end by itself, no more is read."""
+
+MOST_READ = 24
+"""Sentences that are checked; a reply with more is not about the passages."""
+
+# What models say, besides what they are told to say, where the passages hold no answer.
+_DECLINES = re.compile(
+    r"\bno answer\b"
+    r"|\b(?:passages?|articles?|texts?|sources?|context|information)\b.{0,60}\b(?:do|does|did|is|are) ?n[o’']t\b"
+    r"|\b(?:not|nowhere) (?:mentioned|stated|specified|provided|given|contained)\b"
+    r"|\b(?:cannot|can['’]t|unable to) (?:be )?(?:answer|determine|find|tell)",
+    re.IGNORECASE,
+)
+
+OnPiece = Callable[[Piece], None]
+
+
+class CheckedReply:
+    """A reply being read: what of it was said, and what it took.
+
+    Args:
+        judged: The question, and what an answer without an LLM would weigh.
+        dispute: What articles give differently for it: it stands in front of what the LLM says.
+        passages: Those that the LLM was shown; number n of its citations is `passages[n - 1]`.
+        encode: Embeds texts with the model of the index.
+        max_citations: Most citations, above 0.
+        on_piece: Told of each sentence as soon as it is checked.
+        longest_chars: Longest reply that is read.
+
+    Attributes:
+        draft: What is said so far.
+        declines: Whether the LLM said that the passages hold no answer.
+        fates: What became of its sentences.
+        stages: What reading took.
+    """
+
+    def __init__(
+        self,
+        judged: Weighed,
+        dispute: Dispute | None,
+        passages: Sequence[Passage],
+        encode: Encode,
+        *,
+        max_citations: int,
+        on_piece: OnPiece,
+        longest_chars: int,
+    ) -> None:
+        self.draft = Draft(lead_of(dispute) if dispute else "")
+        self.declines = False
+        self.fates: list[Fate] = []
+        self.stages: list[Stage] = []
+        self._judged = judged
+        self._dispute = dispute
+        self._passages = passages
+        self._also_in = {(one.article.id, one.span): one.also_in for one in judged.ranked}
+        self._encode = encode
+        self._most = max_citations
+        self._on_piece = on_piece
+        self._longest_chars = longest_chars
+        self._tokens = [0, 0]
+
+    def read(self, deltas: Iterator[Delta]) -> None:
+        """Read a reply to its end, or until it has said enough; closes `deltas`.
+
+        Raises:
+            LlmError: It broke off, or is longer than it was allowed to be; what was said before stays.
+        """
+        reader, chars, began = SentenceReader(), 0, time.perf_counter()
+        try:
+            for delta in deltas:
+                if delta.text and not self.stages:
+                    self.stages.append(stage_since("llm_first", began))
+                chars += len(delta.text)
+                if chars > self._longest_chars:
+                    raise LlmReplyUnusable("the LLM's reply is longer than it was allowed to be")
+                self._tokens = [delta.prompt_tokens or self._tokens[0], delta.completion_tokens or self._tokens[1]]
+                for said in reader.feed(delta.text):
+                    self._take(said)
+                if len(self.fates) >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
+                    return
+        finally:
+            if isinstance(deltas, Generator):
+                deltas.close()
+            self.stages.append(stage_since("llm", began))
+        for said in reader.end():
+            self._take(said)
+
+    def _take(self, said: Said) -> None:
+        outcome, reason = self._say(said)
+        self.fates.append(Fate(outcome, reason, said.numbers[:MOST_READ]))
+
+    def _say(self, said: Said) -> tuple[Outcome, str]:
+        """Say a sentence if it is borne out; gives what became of it and why."""
+        named = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
+        # Without a number of its own a sentence may rest on any passage.
+        cited: Sequence[Passage] = named or self._passages
+        if not cited or not quotable(said.words):
+            return "dropped", "not_quotable"
+        borne = self._check(said.words, cited)
+        cites_wrongly = borne is None
+        if borne is None and len(cited) < len(self._passages):
+            borne = self._check(said.words, [one for one in self._passages if one not in cited])
+        if borne is not None:
+            if obstacle := self._add(borne.words, borne.sources):
+                return "dropped", obstacle
+            return ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
+        if _DECLINES.search(said.words):
+            self.declines = True
+            return "dropped", "declines"
+        sources = meant(said.words, self._judged.question.text, self._encode, self._passages, cited)
+        obstacles = [self._add(source.quote, [source]) for source in sources]
+        if None in obstacles:
+            return "repaired", "not_borne_out"
+        return "dropped", next((obstacle for obstacle in obstacles if obstacle), "not_borne_out")
+
+    def _add(self, words: str, sources: Sequence[Source]) -> str | None:
+        """Say words that rest on sources; gives why they cannot be said, None where they are."""
+        sources = [replace(one, also_in=self._also_in.get((one.hit.article.id, one.span), ())) for one in sources]
+        if self._dispute and not self.draft.sentences:
+            for evidence in self._dispute.evidence:
+                self._on_piece(say(self.draft, Source.of(evidence)))
+        if self._dispute and all(map(self.draft.cites, sources)):
+            return "said_already"
+        # "She resigned." says something only behind the sentence that names her.
+        named = before(sources[0], self._passages) if leans(words) else None
+        first = [named] if named is not None and not self.draft.cites(named) else []
+        if self.draft.says(words):
+            return "said_already"
+        if not self.draft.room_for([*first, *sources], self._most):
+            return "no_room"
+        for source in first:
+            self._on_piece(say(self.draft, source))
+        if words == sources[0].quote:
+            self._on_piece(say(self.draft, sources[0]))
+        else:
+            score = min(source.score for source in sources)
+            self._on_piece(self.draft.add(words, sources, support="supported", score=score))
+        return None
+
+    def _check(self, words: str, passages: Sequence[Passage]) -> Borne | None:
+        """Find what bears a sentence out; a fragment says something only with the question, which is not checked."""
+        borne = check(words, self._encode, passages)
+        return None if borne is not None and borne.support != "verbatim" and is_fragment(words) else borne
+
+    def answer(self) -> Answer:
+        """Give what was said, at least a sentence."""
+        conflicts = [conflict_of(self._dispute, self._judged.question, self.draft)] if self._dispute else []
+        return self.draft.answer(sureness=self._judged.decision.confidence, conflicts=conflicts)
+
+    def account(self, prompt: Prompt, failure: LlmError | None) -> LlmAccount:
+        """Say what the LLM was shown and did."""
+        return LlmAccount(None, prompt.passages, tuple(self.fates), type(failure).__name__ if failure else None)
+
+    def told(self, answer: Answer, *, degraded: bool, stages: Sequence[Stage], account: Account | None) -> Told:
+        """Give an answer with what the reply took."""
+        return Told(answer, degraded, self._tokens[0], self._tokens[1], tuple(stages), account)
