@@ -1,6 +1,10 @@
 """What the LLM answerer makes of a reply, with the real model and a scripted LLM behind the seam."""
 
+import re
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from index.builder import Builder, GivenArticles
 from index.catalog import Catalog
@@ -195,3 +199,37 @@ def test_what_copies_hold_in_the_same_words_is_cited_with_them(told):
     citation = answer.citations[-1]  # behind the sentence that says whose boiler it is
     assert citation.quote == BOILER
     assert len({citation.article_id, *citation.also_in}) == 2
+
+
+SAYINGS = st.lists(
+    st.one_of(
+        st.sampled_from([AUDITED, PLANNED, STEEL, BOILER, SOLD, REJECTED, *RULES.splitlines(), *TEXT.split(". ")]),
+        st.sampled_from(
+            ["Mira Osei.", "265 million.", "She resigned.", "NO ANSWER", "- Washing cars", "It is 140 metres."]
+        ),
+        st.sampled_from(["[1]", "[2][3]", "[99]", "[0]", "\n\n", "The board approved 11 piers [4].", "**", "“"]),
+        st.text(max_size=20),
+    ),
+    max_size=12,
+)
+
+
+@given(SAYINGS, st.sampled_from([QUESTION, TRAM, "What does the new order in Orlo prohibit?"]), st.integers(1, 5))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_an_llm_says_every_sentence_is_cited_and_every_quote_exact(told, searcher, sayings, question, most):
+    pieces = []
+    answer = told(" ".join(sayings), question, max_citations=most, on_piece=pieces.append).answer
+    texts = {article.id: article.text for article in searcher.generation.articles}
+    numbers = [citation.number for citation in answer.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) <= most
+    assert {int(number) for number in re.findall(r"\[(\d+)\]", answer.text)} == set(numbers)
+    for citation in (*answer.citations, *answer.nearest):
+        assert texts[citation.article_id][citation.start : citation.end] == citation.quote
+    for sentence in answer.sentences:
+        assert answer.text[sentence.start : sentence.end] == sentence.text
+        assert sentence.citations
+    for conflict in answer.conflicts:
+        assert {position.citation for position in conflict.positions} <= set(numbers)
+    if pieces:
+        assert "".join(piece.text for piece in pieces) == answer.text
