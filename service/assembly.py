@@ -54,6 +54,8 @@ _FIRST_TEXTS = [
 LIBRARY_FILE = "library.sqlite"
 PREPARED_FOLDER = "models"
 
+_WHEN_TOO_SLOW = "raise llm_timeout_seconds and request_timeout_seconds, or take a faster model"
+
 REWRITE_SECONDS = 5.0
 REWRITE_SHARE = 0.2
 """What an LLM has to say what a follow-up means: so long at most, and at most this share of the time for its answer."""
@@ -164,7 +166,8 @@ def _rewriter(settings: Settings, seconds: float | None) -> Rewrite:
     from service.answering.rewriting import Rewriter
 
     within = min(REWRITE_SECONDS, REWRITE_SHARE * (seconds or settings.llm_timeout_seconds))
-    model = open_llm(settings, seconds=within)
+    # More time is no help to who waits for an answer.
+    model = open_llm(settings, seconds=within, when_too_slow="take a faster model to have follow-ups read by it")
     return Rewriter(model).stand_alone if model is not None else stand_alone
 
 
@@ -184,12 +187,15 @@ def _llm_answerer(
     )
 
 
-def open_llm(settings: Settings, *, seconds: float | None = None) -> StreamingChatModel | None:
+def open_llm(
+    settings: Settings, *, seconds: float | None = None, when_too_slow: str = _WHEN_TOO_SLOW
+) -> StreamingChatModel | None:
     """Give the LLM that the settings name, None where they name none. Asks it nothing yet.
 
     Args:
         settings: Which, and by which key.
         seconds: Most time for one request; None for that of the settings.
+        when_too_slow: What somebody is to do where that is not enough.
     """
     if settings.llm_base_url is None or settings.llm_model is None:
         return None
@@ -200,6 +206,7 @@ def open_llm(settings: Settings, *, seconds: float | None = None) -> StreamingCh
         model=settings.llm_model,
         api_key=settings.llm_api_key,
         timeout_seconds=settings.llm_timeout_seconds if seconds is None else seconds,
+        when_too_slow=when_too_slow,
     )
 
 

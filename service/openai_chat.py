@@ -98,12 +98,21 @@ class OpenAiChatModel:
         model: The server's name for the model.
         api_key: Sent as a bearer token; None sends none.
         timeout_seconds: Longest time for one call, a second try included.
+        when_too_slow: What somebody is to do where that is not enough.
 
     Raises:
         LlmRefused: The address cannot be one.
     """
 
-    def __init__(self, *, base_url: str, model: str, api_key: SecretStr | None, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str,
+        api_key: SecretStr | None,
+        timeout_seconds: float,
+        when_too_slow: str,
+    ) -> None:
         try:
             URL(base_url)
         except InvalidURL as error:
@@ -112,6 +121,7 @@ class OpenAiChatModel:
         self._model = model
         self._api_key = api_key
         self._timeout_seconds = timeout_seconds
+        self._when_too_slow = when_too_slow
         self._refused_schemas: set[str] = set()
 
     def complete(
@@ -315,8 +325,7 @@ class OpenAiChatModel:
 
     def _too_slow(self) -> LlmUnavailable:
         return LlmUnavailable(
-            f"{self._place} gave no whole reply within {self._timeout_seconds:g} seconds; "
-            "raise llm_timeout_seconds, or take a faster model"
+            f"{self._place} gave no whole reply within {self._timeout_seconds:g} seconds; {self._when_too_slow}"
         )
 
     def _broke_off(self, error: APIConnectionError | HTTPError) -> LlmUnavailable:
