@@ -42,6 +42,7 @@ _UNQUOTABLE = re.compile(
 # One of these, or "www.", is in all that it finds.
 _MARKS = (":", "/", "<", "&", "]", "![")
 _DEFINES = re.compile(r"(?P<subject>[^.!?\n]{2,120}?)\s(?:is|are|was|were|refers to)\s(?:an?|the|one)\s", re.IGNORECASE)
+_IN_PASSING = re.compile(r"\bat (?:first|present|last|least|most|the moment|the time)\b", re.IGNORECASE)
 # Words that ask, and say nothing of what is asked about.
 _ASKING = frozenset(terms("tell name list say said says please many much long give given exactly according happen"))
 
@@ -59,7 +60,7 @@ class Question:
     @classmethod
     def read(cls, text: str, generation: Generation) -> Question:
         """Take a question apart; a term's weight is its rarity in the generation."""
-        words = [term for term in terms(text) if term not in _ASKING]
+        words = [term for term in terms(_IN_PASSING.sub(" ", text)) if term not in _ASKING]
         return cls(
             text=text,
             weights={term: generation.lexical.idf(term) for term in words},

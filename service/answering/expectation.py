@@ -175,6 +175,8 @@ _SIGNS = {
 
 _SIGNS_OF_AGE = _Signs(*(AnyCase(pattern) for pattern in _AGE))
 
+_SHORT = re.compile(r"\b[A-Z][A-Z\d&-]+\b")
+
 # Whose words are asked for: "what did Mayor Ines Roth say".
 _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
 _LARGE = re.compile(r"[A-Z][\w’'-]+")
@@ -208,6 +210,8 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
         return 1.0
     if expectation == "number" and _HOW_OLD.search(question):
         signs = _SIGNS_OF_AGE
+    if expectation == "definition" and (short := _SHORT.search(question)) and f"({short[0]})" in words:
+        return 1.0  # "the World Health Organization (WHO)"
     if expectation == "quotation" and (speaker := _speaker_of(question)):
         return _holds_words_of(speaker, words, signs)
     asked = question.casefold()

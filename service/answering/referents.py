@@ -17,6 +17,8 @@ _ROLES = (
 )
 _LEANS = re.compile(
     r"[“\"'‘(]*(?:He|She|They|It|His|Her|Hers|Him|Them|Their|Theirs|Its|These|Those|Both|Neither"
+    r"|(?:This|That)(?! (?:week|weekend|month|year|decade|century|season|spring|summer|autumn|fall|winter|morning"
+    r"|afternoon|evening|time|said)\b)"
     rf"|The (?:two|three|four|latter|former|pair|{_ROLES}))\b(?! (?:of|in|for|at|from|who|which)\b)"
 )
 # "…," she said; …, he calculates, …: whose words they are stands before.

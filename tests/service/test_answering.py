@@ -210,11 +210,21 @@ def test_a_leaning_sentence_takes_no_more_places_than_there_are(ask):
         ("'It is late', he also told the council.", True),
         ("By then, she calculates, the fund will be empty.", True),
         ("After that, they left.", False),
+        ("That deadline passed.", True),
+        ("This is the third fire.", True),
+        ("This week the council meets.", False),
+        ("That said, nobody left.", False),
         ("", False),
     ],
 )
 def test_what_leans_says_something_of_whom_another_sentence_names(words, leaning):
     assert leans(words) is leaning
+
+
+def test_words_said_in_passing_are_nothing_that_is_asked_about(searcher):
+    for question in ("What did the lamp cost at first?", "At the moment, what does the lamp cost?"):
+        weights = Question.read(question, searcher.generation).weights
+        assert weights.keys() == {"lamp", "cost"}
 
 
 def test_likelihoods_are_a_distribution_in_the_order_of_the_evidence(evidence_of):

@@ -119,6 +119,8 @@ def test_the_question_word_tells_what_is_asked_for(question, kind):
         ("Why was it shut?", "Doors stayed shut.", 0),
         ("What is a sluice?", "A sluice is a gate for water.", 1),
         ("What is a sluice?", "Sluices were rebuilt.", PERHAPS),
+        ("What is the KHA?", "Ships wait for the Kaldrian Harbour Agency (KHA).", 1),
+        ("What is the KHA?", "The KHA hired two pilots.", 0),
         ("What did she say about it?", "“We sail,” she said.", 1),
         ("What did Captain Strand say about fog?", "“We sail,” said Strand.", 1),
         ("What did Captain Strand say about fog?", "“We sail,” she said.", PERHAPS),
