@@ -34,7 +34,7 @@ _APOSTROPHE = re.compile(r"['’]s?$|['’]")
 _INITIALS = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _DIGIT_GROUPS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
-_PER_CENT = re.compile(r"(?<=\d)\s?%|\bper[ -]cent\b")
+_PER_CENT = re.compile(r"\bper[\s-]?cent\b")
 
 # Function words: they say how a question is asked, not what it is about. Negations and numbers stay.
 STOP_WORDS = frozenset(
@@ -65,8 +65,8 @@ def _stemmer() -> Stemmer.Stemmer:
 def terms(text: str) -> list[str]:
     """Give the searchable words of a text, in order: lower case, no accents, no function words, stemmed.
 
-    "U.S." is one word (`us` would be a function word in other lists, not in ours); "1,200" is `1200`; "%" and
-    "per cent" are `percent`.
+    "U.S." is one word (`us` would be a function word in other lists, not in ours); "1,200" is `1200`. "35%",
+    "35 percent" and "35 per cent" are `35`.
     """
     # Most questions and sentences have no such marks within; to look for one costs a tenth of a pattern.
     if "." in text:
@@ -79,8 +79,8 @@ def terms(text: str) -> list[str]:
     if not folded.isascii():
         decomposed = unicodedata.normalize("NFKD", folded)
         folded = "".join(char for char in decomposed if not unicodedata.combining(char))
-    if "%" in folded or "cent" in folded:
-        folded = _PER_CENT.sub(" percent", folded)
+    if "cent" in folded:
+        folded = _PER_CENT.sub(" ", folded)
     words: list[str] = _WORD.findall(folded)
     if "'" in folded or "’" in folded:
         words = [_APOSTROPHE.sub("", word) for word in words]

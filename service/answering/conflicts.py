@@ -91,14 +91,15 @@ class Dispute:
 
     @property
     def evidence(self) -> list[Evidence]:
-        """The sentences, in this order."""
-        return [claim.evidence for claim in self.claims]
+        """The sentences, in this order, each once."""
+        found = {(claim.evidence.article.id, claim.evidence.span): claim.evidence for claim in self.claims}
+        return list(found.values())
 
     @property
     def dated(self) -> bool:
-        """Whether each claim is of another day than the others, and all days are known."""
-        days = {claim.evidence.article.published_at for claim in self.claims}
-        return None not in days and len(days) == len(self.claims)
+        """Whether each article is of another day than the others, and all days are known."""
+        days = {claim.evidence.article.id: claim.evidence.article.published_at for claim in self.claims}
+        return None not in days.values() and len(set(days.values())) == len(days)
 
     @property
     def in_one_article(self) -> bool:

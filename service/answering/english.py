@@ -98,7 +98,7 @@ def _lemmas() -> dict[str, str]:
     lemmas: dict[str, str] = {}
     for group in " ".join(_FORMS.split()).split(","):
         forms = group.split()
-        stem = terms(forms[0])[0]
+        stem = (terms(forms[0]) or forms)[0]
         lemmas |= {one: stem for form in forms for one in (form, *terms(form))}
     return lemmas
 

@@ -54,12 +54,11 @@ _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
 # What a sentence shows somebody's words by.
 _SPOKE = (
-    "said|says|saying|told|tells|telling|according|wrote|writes|writing|stated|stating|quipped|joked|recalled|testified"
+    "said|says|saying|told|tells|according|wrote|writes|writing|stated|stating|quipped|joked|testified"
     "|ma(?:de|kes|king) (?:it )?clear|argue[ds]|arguing|warn(?:ed|s|ing)|insist(?:ed|s|ing)|reject(?:ed|s|ing)"
     "|reiterat(?:ed|es|ing)|predict(?:ed|s|ing)|den(?:ied|ies|ying)|describ(?:ed|es|ing)|emphasi[sz](?:ed|es|ing)"
-    "|critici[sz](?:ed|es|ing)|repl(?:ied|ying)|respond(?:ed|ing)|not(?:ed|ing)|add(?:ed|ing)|stress(?:ed|ing)"
-    "|claim(?:ed|ing)|vow(?:ed|ing)|promis(?:ed|ing)|pledg(?:ed|ing)|announc(?:ed|ing)|urg(?:ed|ing)|prais(?:ed|ing)"
-    "|acknowledg(?:ed|ing)|demand(?:ed|ing)"
+    "|critici[sz](?:ed|es|ing)|repl(?:ied|ies)|explain(?:ed|s)|confirm(?:ed|s)|stress(?:ed|es)|acknowledg(?:ed|es)"
+    "|noted|added|claimed|vow(?:ed|s)|promised|pledged|announced|urg(?:ed|es)|praised|demanded"
 )
 _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
 _OPENS = r"^\W*(?:(?:and|but|so) )?"
@@ -78,8 +77,8 @@ _ASKS: tuple[tuple[str, Expectation], ...] = (
     (r"\b(?:what|which) (?:percentage|share|proportion|percent|fraction)\b|\bhow many per ?cent\b", "share"),
     (r"\bby (?:what|how much)\b|\b(?:what|which|how high)\b.{0,40}\b(?:rate|tariff|dut(?:y|ies))\b", "share"),
     (
-        r"\bhow much\b.{0,60}\b(?:costs?|pay|paid|spend|spent|charge|money|worth|earn|fine|price|toll|ask(?:ed|s)? for"
-        r"|demand|offer|donate|invest|owe|borrow|lend|compensation|reward)\b"
+        r"\bhow much\b.{0,60}\b(?:costs?|pay|paid|spend|spent|charge|money|worth|earn|fine|price|toll)\b"
+        r"|\bhow much (?:did|does|do|has|have|will|would)\b.{1,40}\b(?:ask(?:ed)? for|owed?|invest(?:ed)?|donated?)\b"
         r"|\b(?:what|which)\b.{0,30}\b(?:price|cost|salary|budget|fine|fee|sum|revenue|penalty)\b|\bcosts?\b",
         "money",
     ),

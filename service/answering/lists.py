@@ -26,10 +26,11 @@ def list_around(row: int, everything: range, generation: Generation) -> range | 
         first = row + 1
     if first not in everything or generation.sentence(first).kind != "item":
         return None
-    while first - 1 in everything and generation.sentence(first - 1).kind == "item":
+    start = first
+    while first - 1 in everything and start - first < LONGEST_ITEMS and generation.sentence(first - 1).kind == "item":
         first -= 1
-    last = first
-    while last + 1 in everything and generation.sentence(last + 1).kind == "item":
+    last = start
+    while last + 1 in everything and last - first < LONGEST_ITEMS and generation.sentence(last + 1).kind == "item":
         last += 1
     if last == first or last - first >= LONGEST_ITEMS:
         return None

@@ -23,20 +23,26 @@ _LEANS = re.compile(
 )
 # "…," she said; …, he calculates, …: whose words they are stands before.
 _SAYS = (
-    "said|says|told|tells|added|adds|argue[ds]|wrote|writes|note[ds]|warn(?:ed|s)|explain(?:ed|s)|asked"
-    "|recall(?:ed|s)|claim(?:ed|s)|believe[ds]|thinks?|thought|calculate[ds]|estimate[ds]"
-    "|expect(?:ed|s)|predict(?:ed|s)|promise[ds]|insist(?:ed|s)|admit(?:ted|s)|hope[ds]"
+    "said|says|say|told|tells|added|adds|argue[ds]|wrote|writes|note[ds]|warn(?:ed|s)|explain(?:ed|s)|asked|recall(?:ed|s)"
+    "|claim(?:ed|s)|believe[ds]|thinks?|thought|calculate[ds]|estimate[ds]|expect(?:ed|s)?|predict(?:ed|s)|promise[ds]"
+    "|insist(?:ed|s)|admit(?:ted|s)|hope[ds]|conclude[ds]|stress(?:ed|es)|continued|announce[ds]|repl(?:ied|ies)|state[ds]"
 )
 _SPOKEN = re.compile(
-    rf"(?:,|[”\"’'][,.]?) (?:he|she|they) (?:\w+ )?(?:{_SAYS})\b"
+    rf"(?:,|[”\"’'][,.]?) (?:he|she|they) (?:\w+ ){{0,2}}(?:{_SAYS})\b"
     r"|[”\"’'][,.]? (?:said|says|added|wrote) (?:he|she|they)\b"
 )
+_QUOTED = re.compile(r"[“\"][^”\"]*[”\"]?")
+_SOMEBODY = re.compile(r"\b[A-Z][\w’'-]+ [A-Z][\w’'-]+")
 _BETWEEN = re.compile(r"[\s”\"’)\]]*")
 
 
 def leans(words: str) -> bool:
     """Tell whether a sentence begins with what an earlier one names, or has the words of somebody named there."""
-    return bool(_LEANS.match(words) or _SPOKEN.search(words))
+    if _LEANS.match(words):
+        return True
+    spoken = _SPOKEN.search(words)
+    # "When Mayor Roth came, she said …" names her itself.
+    return spoken is not None and not _SOMEBODY.search(_QUOTED.sub(" ", words[: spoken.start()]))
 
 
 def with_referents(chosen: Sequence[Evidence], ranked: Sequence[Evidence], *, most: int) -> list[Evidence]:
