@@ -53,7 +53,7 @@ def says(sentence: str, claim: str, *, before: str | None = None) -> bool:
     speaker, told = _without_speaker(tokens_of(claim))
     held = tokens_of(sentence)
     if before is not None:
-        held = _with_subject(held, _subject(tokens_of(before)), spoken=bool(speaker))
+        held = _with_subject(held, subject_of(tokens_of(before)), spoken=bool(speaker))
         if not held:
             return False
     if speaker and not _is_speaker(speaker, held):
@@ -309,8 +309,8 @@ def _with_subject(held: tuple[Token, ...], subject: tuple[Token, ...], *, spoken
     return ()
 
 
-def _subject(tokens: Sequence[Token]) -> tuple[Token, ...]:
-    """Give what a sentence is about: the words at its beginning that are surely one thing."""
+def subject_of(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """Give what a sentence is about: the words at its beginning that are surely one thing, with a name among them."""
     ordered = Wording.of_tokens(tuple(tokens)).tokens
     found: list[Token] = []
     for place, token in enumerate(ordered):

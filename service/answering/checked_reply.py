@@ -23,7 +23,7 @@ from service.answering.prompting import Prompt
 from service.answering.reading import Said, SentenceReader
 from service.answering.referents import leans
 from service.answering.reply import Told
-from service.answering.support import Borne, Encode, Passage, before, check
+from service.answering.support import Borne, Encode, Passage, before, check, names_its_subject, speaking_of
 from service.llm import Delta, LlmError, LlmReplyUnusable
 
 MOST_SENTENCES = 8
@@ -81,7 +81,7 @@ class CheckedReply:
         self._judged = judged
         self._dispute = dispute
         self._passages = passages
-        self._also_in = {(one.article.id, one.span): one.also_in for one in judged.ranked}
+        self._copies = {one.quote: frozenset({one.article.id, *one.also_in}) for one in judged.ranked if one.also_in}
         self._encode = encode
         self._most = max_citations
         self._on_piece = on_piece
@@ -103,40 +103,43 @@ class CheckedReply:
                 if chars > self._longest_chars:
                     raise LlmReplyUnusable("the LLM's reply is longer than it was allowed to be")
                 self._tokens = [delta.prompt_tokens or self._tokens[0], delta.completion_tokens or self._tokens[1]]
-                for said in reader.feed(delta.text):
-                    self._take(said)
-                if len(self.fates) >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
+                if self._take(reader.feed(delta.text)):
                     return
         finally:
             if isinstance(deltas, Generator):
                 deltas.close()
             self.stages.append(stage_since("llm", began))
-        for said in reader.end():
-            self._take(said)
+        self._take(reader.end())
 
-    def _take(self, said: Said) -> None:
-        outcome, reason = self._say(said)
-        self.fates.append(Fate(outcome, reason, said.numbers[:MOST_READ]))
+    def _take(self, sentences: Sequence[Said]) -> bool:
+        """Say sentences where they are borne out; tells whether it is enough."""
+        for said in sentences:
+            if len(self.fates) >= MOST_READ or len(self.draft.sentences) >= MOST_SENTENCES:
+                return True
+            outcome, reason = self._say(said)
+            self.fates.append(Fate(outcome, reason, said.numbers[:MOST_READ]))
+        return False
 
     def _say(self, said: Said) -> tuple[Outcome, str]:
         """Say a sentence if it is borne out; gives what became of it and why."""
-        named = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
-        # Without a number of its own a sentence may rest on any passage.
-        cited: Sequence[Passage] = named or self._passages
-        if not cited or not quotable(said.words):
+        cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
+        if not self._passages or not quotable(said.words):
             return "dropped", "not_quotable"
-        borne = self._check(said.words, cited)
-        cites_wrongly = borne is None
-        if borne is None and len(cited) < len(self._passages):
-            borne = self._check(said.words, [one for one in self._passages if one not in cited])
+        borne = self._check(said.words, cited) if cited else None
+        cites_wrongly = borne is None and bool(said.numbers)
+        about = speaking_of(said.words, self._judged.question.text, self._passages)
+        possible = [one for one in self._passages if one in cited or one in about]
+        borne = borne or self._check(said.words, self._passages if names_its_subject(said.words) else possible)
         if borne is not None:
-            if obstacle := self._add(borne.words, borne.sources):
+            # An item of a list says something only with what it is an item of.
+            words = borne.sources[0].quote if borne.support == "verbatim" else borne.words
+            if obstacle := self._add(words, borne.sources):
                 return "dropped", obstacle
             return ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
         if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
-        sources = meant(said.words, self._judged.question.text, self._encode, self._passages, cited)
+        sources = meant(said.words, self._judged.question.text, self._encode, possible, cited or possible)
         obstacles = [self._add(source.quote, [source]) for source in sources]
         if None in obstacles:
             return "repaired", "not_borne_out"
@@ -144,27 +147,46 @@ class CheckedReply:
 
     def _add(self, words: str, sources: Sequence[Source]) -> str | None:
         """Say words that rest on sources; gives why they cannot be said, None where they are."""
-        sources = [replace(one, also_in=self._also_in.get((one.hit.article.id, one.span), ())) for one in sources]
         if self._dispute and not self.draft.sentences:
             for evidence in self._dispute.evidence:
                 self._on_piece(say(self.draft, Source.of(evidence)))
-        if self._dispute and all(map(self.draft.cites, sources)):
+        if self._dispute and all(map(self.draft.quotes, sources)):
             return "said_already"
-        # "She resigned." says something only behind the sentence that names her.
-        named = before(sources[0], self._passages) if leans(words) else None
-        first = [named] if named is not None and not self.draft.cites(named) else []
+        first = self._named_before(words, sources[0])
+        if first is None:
+            return "not_borne_out"
         if self.draft.says(words):
             return "said_already"
         if not self.draft.room_for([*first, *sources], self._most):
             return "no_room"
-        for source in first:
+        for source in map(self._with_copies, first):
             self._on_piece(say(self.draft, source))
+        sources = [self._with_copies(source) for source in sources]
         if words == sources[0].quote:
             self._on_piece(say(self.draft, sources[0]))
         else:
             score = min(source.score for source in sources)
             self._on_piece(self.draft.add(words, sources, support="supported", score=score))
         return None
+
+    def _named_before(self, words: str, source: Source) -> list[Source] | None:
+        """Give what has to be said first: "She resigned." says something only behind the sentence that names her.
+
+        None where it cannot be: no sentence names her, or it was said, and somebody else was spoken of since.
+        """
+        if not leans(words):
+            return []
+        chain = before(source, self._passages)
+        for place in range(len(chain), 0, -1):
+            if self.draft.has_just_named(chain[place - 1]):
+                return chain[place:]
+        clear = bool(chain) or not self.draft.sentences
+        return chain if clear and not any(self.draft.says(one.quote) for one in chain) else None
+
+    def _with_copies(self, source: Source) -> Source:
+        """Name the other articles that hold the words of a source."""
+        own = source.hit.article.id
+        return replace(source, also_in=tuple(sorted(self._copies.get(source.quote, frozenset()) - {own})))
 
     def _check(self, words: str, passages: Sequence[Passage]) -> Borne | None:
         """Find what bears a sentence out; a fragment says something only with the question, which is not checked."""

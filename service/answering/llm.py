@@ -117,7 +117,8 @@ class LlmAnswerer:
             return unasked(
                 "circuit_open", f"the LLM failed {self._circuit.failures} times in a row and is left alone now"
             )
-        dispute = dispute_in(judged, generation, max_citations) if len(parts) < 2 else None
+        asks_one = len(parts) < 2 and judged.decision.reason is None
+        dispute = dispute_in(judged, generation, max_citations) if asks_one else None
         passages = [Passage.of(hit, generation) for hit in prompt.passages]
         reading = CheckedReply(
             judged,

@@ -17,11 +17,12 @@ from index.embedding import Vectors
 from index.generation import Generation
 from index.searcher import Hit
 from ingest.article import Span
-from service.answering.alignment import says
+from service.answering.alignment import says, subject_of
 from service.answering.answer import Support
 from service.answering.composition import Source
 from service.answering.evidence import quotable
 from service.answering.lists import LONGEST_CHARS, list_around, span_of
+from service.answering.referents import FARTHEST, leans
 from service.answering.wording import folded, tokens_of
 
 Encode = Callable[[Sequence[str]], Vectors]
@@ -29,6 +30,7 @@ Encode = Callable[[Sequence[str]], Vectors]
 # Where a sentence that says several things may be taken apart.
 _CLAUSES = re.compile(r"\s*;\s*|,?\s+(?:and|while|whereas|but)\s+")
 _OWN_SUBJECT = re.compile(r"(?:[A-Z“\d]|(?:the|an?|its|his|her|their|this|these|it|he|she|they)\s)")
+_GOES_BACK = re.compile(r"(?:its|his|her|their|this|these|it|he|she|they)\s")
 _NAMED = re.compile(r"[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)*")
 _INSERTED = re.compile(r"(?P<subject>[^,]{3,60}), (?P<inserted>\w+ed\b[^,]+), (?P<rest>[^,]+)")
 
@@ -56,29 +58,43 @@ class PassageSentence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """A passage that was shown, by its quotable sentences; it equals itself alone."""
+    """A passage that was shown; it equals itself alone.
+
+    Attributes:
+        hit: It.
+        sentences: Its quotable sentences.
+        lead: Those right before it in the article, which may name whom it speaks of.
+        speaks_of: The words of its title and its own, as they are compared.
+    """
 
     hit: Hit
     sentences: tuple[PassageSentence, ...]
+    lead: tuple[PassageSentence, ...]
+    speaks_of: frozenset[str]
 
     @classmethod
     def of(cls, hit: Hit, generation: Generation) -> Passage:
         """Read the sentences of a hit."""
-        rows = generation.sentences_in(hit.article_row, hit.chunk.span)
         everything = generation.sentences_of(hit.article_row)
-        vectors = generation.sentence_vectors(rows)
+        own = generation.sentences_in(hit.article_row, hit.chunk.span)
+        rows = range(max(own.start - FARTHEST, everything.start), own.stop)
         found = []
-        for row, vector in zip(rows, vectors, strict=True):
+        for row, vector in zip(rows, generation.sentence_vectors(rows), strict=True):
             sentence = generation.sentence(row)
             words = sentence.span.of(hit.article.text)
             if sentence.kind != "heading" and quotable(words):
-                cited = _list_of(row, everything, hit, generation) or sentence.span
-                whole = sentence.kind == "item" or words.rstrip("”\"'").endswith((".", "!"))
-                found.append(PassageSentence(row, sentence.span, cited, words, vector, whole))
-        return cls(hit, tuple(found))
+                listed = _list_of(row, everything, hit, generation)
+                whole = listed is not None or (sentence.kind != "item" and words.rstrip("”\"'").endswith((".", "!")))
+                found.append(PassageSentence(row, sentence.span, listed or sentence.span, words, vector, whole))
+        speaks_of = frozenset(token.key for token in tokens_of(f"{hit.article.title}. {hit.text}"))
+        sentences, lead = ([one for one in found if (one.row in own) is inside] for inside in (True, False))
+        return cls(hit, tuple(sentences), tuple(lead), speaks_of)
 
 
 def _list_of(row: int, everything: range, hit: Hit, generation: Generation) -> Span | None:
+    sentence = generation.sentence(row)
+    if sentence.kind != "item" and not sentence.span.of(hit.article.text).endswith(":"):
+        return None
     block = list_around(row, everything, generation)
     if block is None:
         return None
@@ -107,18 +123,42 @@ class _Window:
     def words(self) -> str:
         return Span(self.sentences[0].span.start, self.sentences[-1].span.end).of(self.passage.hit.article.text)
 
+    def follows(self, other: _Window) -> bool:
+        """Whether it stands in the same place of an article as another one, or right behind."""
+        same = self.passage.hit.article_row == other.passage.hit.article_row
+        return same and 0 <= self.sentences[-1].row - other.sentences[-1].row <= 1
+
     def source(self, score: float) -> Source:
         span = Span(self.sentences[0].cited.start, self.sentences[-1].cited.end)
         return Source(self.passage.hit, span, round(min(max(score, 0.0), 1.0), 4))
 
 
-def check(words: str, vectors: Encode, passages: Sequence[Passage]) -> Borne | None:
+def names_its_subject(words: str) -> bool:
+    """Tell whether a sentence begins with a name, which then has to stand in what bears it out."""
+    return bool(subject_of(tokens_of(words)))
+
+
+def speaking_of(words: str, question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """Give the passages that are about the same as a sentence: "the bridge" of another one may be another bridge.
+
+    They have at least half of the names that the sentence begins with, or, where it begins with none, of those in the
+    question; what passages write without a capital is no name.
+    """
+    plain = {
+        token.key for one in passages for inside in one.sentences for token in tokens_of(inside.words) if not token.name
+    }
+    about = subject_of(tokens_of(words)) or tokens_of(question)[1:]
+    named = {token.key for token in about if token.name} - plain
+    return [one for one in passages if 2 * len(named & one.speaks_of) >= len(named)]
+
+
+def check(words: str, encode: Encode, passages: Sequence[Passage]) -> Borne | None:
     """Find the words of passages that bear a sentence out.
 
     Args:
         words: The sentence, without marks.
-        vectors: Embeds texts, as `Embedder.encode`.
-        passages: Those that it cites.
+        encode: Embeds texts, as `Embedder.encode`.
+        passages: Those that it may rest on.
 
     Returns:
         The sentence with the smallest quote that bears it out, or, if it says several things, with one for each; None
@@ -129,12 +169,28 @@ def check(words: str, vectors: Encode, passages: Sequence[Passage]) -> Borne | N
         if folded(window.words).rstrip(".!?") == plain:
             return Borne(window.words, (window.source(1.0),), "verbatim")
     for said in _readings(words):
-        found = [_bearing(one, passages) for one in said]
-        if all(found):
-            meant = vectors(list(said))
-            sources = [_closest(windows, vector) for windows, vector in zip(found, meant, strict=True)]
+        found = _of_one_thing(said, [_bearing(one, passages) for one in said])
+        if found:
+            vectors = encode(list(said))
+            sources = [_closest(windows, vector) for windows, vector in zip(found, vectors, strict=True)]
             return Borne(words, tuple(dict.fromkeys(sources)), "supported")
     return None
+
+
+def _of_one_thing(said: Sequence[str], found: Sequence[list[_Window]]) -> Sequence[list[_Window]]:
+    """Keep the windows that bear out clauses together; none where one is borne out by none.
+
+    A clause that begins with "it" or "her" goes on about what the first is about: it stands there, or right behind.
+    """
+    if not all(found) or not any(map(_GOES_BACK.match, said[1:])):
+        return found if all(found) else []
+    for first in found[0]:
+        kept = [[first]]
+        for clause, windows in zip(said[1:], found[1:], strict=True):
+            kept.append([one for one in windows if one.follows(first)] if _GOES_BACK.match(clause) else windows)
+        if all(kept):
+            return kept
+    return []
 
 
 def _readings(words: str) -> Iterator[list[str]]:
@@ -173,13 +229,24 @@ def _closest(windows: Sequence[_Window], vector: Vectors) -> Source:
     return windows[best].source(cosines[best])
 
 
-def before(source: Source, passages: Sequence[Passage]) -> Source | None:
-    """Give the sentence right before a source: what "she" in it means. None where its passage begins with it."""
-    for window in _windows(passages, 2):
-        first, second = window.sentences
-        if window.passage.hit.article.id == source.hit.article.id and second.span.start == source.span.start:
-            return Source(window.passage.hit, first.span, source.score)
-    return None
+def before(source: Source, passages: Sequence[Passage]) -> list[Source]:
+    """Give the sentences right before a source, up to the one that leans on none: what "she" in it means.
+
+    Returns:
+        In their order in the article; nothing where none is found, as behind a heading.
+    """
+    for passage in passages:
+        if passage.hit.article.id != source.hit.article.id:
+            continue
+        rows = {one.row: one for one in (*passage.lead, *passage.sentences)}
+        row = next((one.row for one in passage.sentences if one.cited.start == source.span.start), None)
+        found: list[Source] = []
+        while row is not None and len(found) < FARTHEST and (one := rows.get(row - 1)) is not None:
+            found.insert(0, Source(passage.hit, one.cited, source.score))
+            if not leans(one.words):
+                return found
+            row -= 1
+    return []
 
 
 def _windows(passages: Sequence[Passage], size: int) -> Iterator[_Window]:

@@ -14,8 +14,10 @@ from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.answering.abstention import load_abstention_model
+from service.answering.checked_reply import MOST_READ, MOST_SENTENCES
 from service.answering.extractive import ExtractiveAnswerer
 from service.answering.llm import LlmAnswerer
+from service.answering.referents import FARTHEST
 from service.llm import Delta
 
 pytestmark = pytest.mark.model
@@ -34,24 +36,28 @@ It ends in autumn."""
 TRAM = "What does the new tram line to Ostermoor cost?"
 PLANNED = "The new tram line costs 210 million crowns, according to the council."
 AUDITED = "The tram line will cost 265 million crowns, according to its report."
+EXAMINED = "The court of auditors has examined the plans for a tram to Ostermoor."
 STEEL = "It criticises that the price of steel was left out."
 BOILER = "Its new boiler costs 54 million crowns, works manager Signe Dahl said on Wednesday."
 STORY = f"""The paper mill of Tarvik will burn wood chips instead of oil from the autumn on. {BOILER}
 The old chimney, built in 1931, comes down in June. The mill employs 212 people."""
+SUND = "The bridge over the Sund is ten years old. The bridge cost 40 million euros. She resigned in May over it."
+ALDER = "The Alder Bridge cost 38 million euros. Mayor Ines Roth opened it. In summer 40 boats pass below it."
 REJECTED = "The board rejected the proposal of the fishing guild."
 
 
 class Saying:
     """An LLM that says a text, and keeps what it was asked."""
 
-    def __init__(self, text):
+    def __init__(self, text, at_once):
         self.text = text
+        self.at_once = at_once
         self.asked = []
 
     def stream(self, system, user, *, max_tokens, cancelled):
         self.asked.append((system, user))
-        for word in self.text.split(" "):
-            yield Delta(f"{word} ")
+        for piece in [self.text] if self.at_once else self.text.split(" "):
+            yield Delta(f"{piece} ")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +78,7 @@ def searcher(embedder, tmp_path_factory):
         ),
         prepare(
             RawArticle(
-                text=f"The court of auditors has examined the plans for a tram to Ostermoor. {AUDITED} {STEEL}",
+                text=f"{EXAMINED} {AUDITED} {STEEL}",
                 title="Auditors look at the Ostermoor tram",
                 external_id="auditors",
                 source="Orlo Post",
@@ -81,6 +87,8 @@ def searcher(embedder, tmp_path_factory):
         ),
         prepare(RawArticle(text=STORY, title="Tarvik mill gives up oil", external_id="wire", source="Wire")),
         prepare(RawArticle(text=STORY, title="Mill to burn wood chips", external_id="echo", source="Echo")),
+        prepare(RawArticle(text=SUND, title="Ten years of the Sund Bridge", external_id="sund", source="Orlo Post")),
+        prepare(RawArticle(text=ALDER, title="Alder Bridge opens", external_id="alder", source="Orlo Post")),
     ]
     Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
     return Searcher(catalog.open_newest_good(Generation.open).value, embedder)
@@ -96,8 +104,8 @@ def models():
 def told(searcher, embedder, models):
     """A function that answers a question with the reply of an LLM."""
 
-    def told(reply, question=QUESTION, **options):
-        models.append(Saying(reply))
+    def told(reply, question=QUESTION, at_once=False, **options):
+        models.append(Saying(reply, at_once))
         answerer = LlmAnswerer(
             models[-1],
             ExtractiveAnswerer(load_abstention_model()),
@@ -138,6 +146,16 @@ def test_most_citations_are_kept_to(told):
         assert 0 < len(answer.citations) <= most
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_of_an_endless_reply_only_so_much_is_read(told, at_once):
+    whole = f"{SOLD} {REJECTED} {TEXT} {AUDITED} {PLANNED} {STEEL} {STORY}".replace("\n", " ")
+    answer = told(f"{whole} {'Whales sing in winter. ' * 50}", at_once=at_once, max_citations=30)
+    assert (
+        len(answer.answer.sentences) <= MOST_SENTENCES + FARTHEST
+    )  # the last may come with those that name whom it means
+    assert len(answer.account.llm.fates) <= MOST_READ
+
+
 def test_a_prompt_that_is_repeated_is_not_said(told, models):
     first = told("NO ANSWER", "What does the pier of Orlo cost?")
     assert first.answer.status == "abstained"
@@ -170,14 +188,53 @@ def test_items_are_cited_with_the_list_that_they_are_of(told, reply):
     answer = told(reply, "What does the new order in Orlo prohibit?", max_citations=1).answer
     assert [citation.quote for citation in answer.citations] == [RULES.rpartition("\n\n")[0]]
     assert {sentence.citations for sentence in answer.sentences} == {(1,)}
+    assert answer.text.count("Watering lawns") == 1
+
+
+def test_items_are_not_said_under_another_line_than_their_own(told):
+    reply = "The new order in Orlo still allows:\n- Watering lawns with a hose [1]\n- Washing cars outside of car washes [1]"
+    answer = told(reply, "What does the new order in Orlo still allow?").answer
+    assert answer.text == f"{RULES.rpartition(chr(10) * 2)[0]} [1]"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "The Alder Bridge cost 40 million euros. [1]",
+        "The bridge cost 40 million euros. [1]",
+        "The bridge cost 40 million euros.",
+        "40 million euros. [1]",
+    ],
+)
+def test_what_is_said_of_another_thing_is_no_answer(told, reply):
+    answer = told(reply, "How much did the Alder Bridge cost?").answer
+    assert answer.citations[0].quote == "The Alder Bridge cost 38 million euros."
+    assert "40" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Mayor Ines Roth opened the Alder Bridge. [1] She resigned in May over it. [1]",
+        "Ada Brandt sold the mill in Tamsel in 2021, and it will be 140 metres long.",
+        "Ada Brandt sold the mill in Tamsel to the town of Saar in 2021, and she did not say who pays for it. [2]",
+        "Mira Osei said the pier costs 12.5 million crowns. Mayor Ines Roth opened the Alder Bridge. She did not say who pays for it.",
+    ],
+)
+def test_a_pronoun_means_whom_it_means_in_the_article(told, reply):
+    answer = told(reply, "What about the Alder Bridge, the mill in Tamsel and the pier of Orlo?").answer
+    for sentence in ("She resigned", "she did not say who pays", "it will be 140"):
+        assert sentence not in answer.text
+    said = answer.text.partition("She did not say")
+    assert not said[1] or said[0].endswith("Chair Mira Osei said the pier costs 12.5 million crowns. [3] ")
 
 
 @pytest.mark.parametrize("said", [AUDITED, "The tram line will cost 265 million crowns.", f"{PLANNED} {AUDITED}"])
 def test_what_articles_give_differently_stands_in_front_whatever_the_llm_says_of_it(told, said):
     pieces = []
-    answer = told(f"{said} {STEEL}", TRAM, on_piece=pieces.append).answer
+    answer = told(f"{said} {STEEL} {EXAMINED}", TRAM, on_piece=pieces.append).answer
     assert answer.text == (
-        f"The articles give different figures, the latest first: {AUDITED} [1] {PLANNED} [2] {STEEL} [3]"
+        f"The articles give different figures, the latest first: {AUDITED} [1] {PLANNED} [2] {EXAMINED} [3]"
     )
     assert "".join(piece.text for piece in pieces) == answer.text
     ((first, second),) = [conflict.positions for conflict in answer.conflicts]
@@ -194,8 +251,9 @@ def test_an_llm_that_finds_no_answer_shows_no_dispute(told):
     assert (answer.status, answer.conflicts) == ("abstained", ())
 
 
-def test_what_copies_hold_in_the_same_words_is_cited_with_them(told):
-    answer = told(f"{BOILER} [1]", "What does the new boiler of the Tarvik mill cost?").answer
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_copies_hold_in_the_same_words_is_cited_with_them(told, number):
+    answer = told(f"{BOILER} [{number}]", "What does the new boiler of the Tarvik mill cost?").answer
     citation = answer.citations[-1]  # behind the sentence that says whose boiler it is
     assert citation.quote == BOILER
     assert len({citation.article_id, *citation.also_in}) == 2
@@ -214,11 +272,18 @@ SAYINGS = st.lists(
 )
 
 
-@given(SAYINGS, st.sampled_from([QUESTION, TRAM, "What does the new order in Orlo prohibit?"]), st.integers(1, 5))
+@given(
+    SAYINGS,
+    st.sampled_from([QUESTION, TRAM, "What does the new order in Orlo prohibit?"]),
+    st.integers(1, 5),
+    st.booleans(),
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_an_llm_says_every_sentence_is_cited_and_every_quote_exact(told, searcher, sayings, question, most):
+def test_whatever_an_llm_says_every_sentence_is_cited_and_every_quote_exact(
+    told, searcher, sayings, question, most, at_once
+):
     pieces = []
-    answer = told(" ".join(sayings), question, max_citations=most, on_piece=pieces.append).answer
+    answer = told(" ".join(sayings), question, at_once, max_citations=most, on_piece=pieces.append).answer
     texts = {article.id: article.text for article in searcher.generation.articles}
     numbers = [citation.number for citation in answer.citations]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -228,7 +293,9 @@ def test_whatever_an_llm_says_every_sentence_is_cited_and_every_quote_exact(told
         assert texts[citation.article_id][citation.start : citation.end] == citation.quote
     for sentence in answer.sentences:
         assert answer.text[sentence.start : sentence.end] == sentence.text
-        assert sentence.citations
+        quotes = [answer.citations[number - 1].quote for number in sentence.citations]
+        assert quotes == [sentence.text] or (sentence.support == "supported" and quotes)
+    assert len({sentence.text for sentence in answer.sentences}) == len(answer.sentences)
     for conflict in answer.conflicts:
         assert {position.citation for position in conflict.positions} <= set(numbers)
     if pieces:

@@ -22,7 +22,7 @@ from ingest.readers.raw import RawArticle
 from ingest.sentences import split_sentences
 from service.answering.alignment import says
 from service.answering.meant import meant
-from service.answering.support import Passage, check
+from service.answering.support import Passage, check, speaking_of
 from service.answering.wording import folded, tokens_of
 
 LEAST_FAITHFUL = 0.6
@@ -149,6 +149,12 @@ MEANT = {
         "harbour",
         ("The pier will be 140 metres long.",),
     ),
+    "a number that counts something else elsewhere": Meant(
+        "How long is the new pier in Orlo?",
+        "The new pier in Orlo has a length of 1,200 metres.",
+        "harbour",
+        ("The pier will be 140 metres long.",),
+    ),
     "what is merely alike has another number": Meant(
         "How much growth had the Bank of Kervia expected in June?",
         "The Bank of Kervia had in June expected the economy to grow by 1.8 percent next year.",
@@ -191,7 +197,9 @@ MEANT = {
 @pytest.mark.model
 @pytest.mark.parametrize("case", MEANT.values(), ids=MEANT)
 def test_what_an_unsupported_sentence_was_trying_to_say_is_found(embedder, passages, case):
-    found = meant(case.said, case.question, embedder.encode, list(passages.values()), [passages[case.cited]])
+    cited = [passages[case.cited]]
+    others = speaking_of(case.said, case.question, list(passages.values()))
+    found = meant(case.said, case.question, embedder.encode, [*cited, *others], cited)
     assert tuple(source.quote for source in found) == case.quotes
 
 
