@@ -31,6 +31,7 @@ _NEW_STATEMENT = frozenset(
     "it he she they because although though while when as than so if unless that since until".split()
 )
 _OPEN_PRONOUNS = frozenset({"it", "he", "she", "they"})
+_PERSONS = frozenset({"he", "she", "they"})
 _UNITS_FOLLOW = 2
 """Words from a number to what it counts, at most: "12 new boats"."""
 
@@ -53,7 +54,7 @@ def says(sentence: str, claim: str, *, before: str | None = None) -> bool:
     speaker, told = _without_speaker(tokens_of(claim))
     held = tokens_of(sentence)
     if before is not None:
-        held = _with_subject(held, subject_of(tokens_of(before)), spoken=bool(speaker))
+        held = _with_subject(held, tokens_of(before), spoken=bool(speaker))
         if not held:
             return False
     if speaker and not _is_speaker(speaker, held):
@@ -294,18 +295,21 @@ def _may_be_left_out(source: Wording, first: Content, left: Sequence[Content], l
     return len(left) <= MOST_LEFT_OUT
 
 
-def _with_subject(held: tuple[Token, ...], subject: tuple[Token, ...], *, spoken: bool) -> tuple[Token, ...]:
-    """Put the subject of the sentence before in the place of "it" or "she"; nothing where there is none of these.
+def _with_subject(held: tuple[Token, ...], before: tuple[Token, ...], *, spoken: bool) -> tuple[Token, ...]:
+    """Put the subject of the sentence before in the place of "it" or "she"; nothing where it is not surely meant.
 
     Args:
         held: The tokens of the sentence.
-        subject: Of the sentence before.
+        before: Those of the sentence before. Where it names others, too, "he" may be one of them.
         spoken: Whether the pronoun of "…, she said" counts, too.
     """
+    subject = subject_of(before)
+    others = [token for token in before if token.name and not token.is_time and token not in subject]
     for place, token in enumerate(held):
         says_so = spoken and any(one.says for one in (*held[max(place - 1, 0) : place], *held[place + 1 : place + 2]))
         if token.plain in _OPEN_PRONOUNS and (place == 0 or says_so):
-            return (*held[:place], *subject, *held[place + 1 :]) if subject else ()
+            sure = subject and not (others and token.plain in _PERSONS)
+            return (*held[:place], *subject, *held[place + 1 :]) if sure else ()
     return ()
 
 

@@ -23,7 +23,18 @@ from service.answering.prompting import Prompt
 from service.answering.reading import Said, SentenceReader
 from service.answering.referents import leans
 from service.answering.reply import Told
-from service.answering.support import Borne, Encode, Passage, before, check, names_its_subject, speaking_of
+from service.answering.support import (
+    Borne,
+    Encode,
+    Passage,
+    PassageSentence,
+    before,
+    check,
+    has_name,
+    names_its_subject,
+    place_of,
+    speaking_of,
+)
 from service.llm import Delta, LlmError, LlmReplyUnusable
 
 MOST_SENTENCES = 8
@@ -40,6 +51,8 @@ _DECLINES = re.compile(
     r"|\b(?:cannot|can['’]t|unable to) (?:be )?(?:answer|determine|find|tell)",
     re.IGNORECASE,
 )
+
+_ENDED = re.compile(r"[.!?…:][”\"'’)]*$")
 
 OnPiece = Callable[[Piece], None]
 
@@ -87,6 +100,7 @@ class CheckedReply:
         self._on_piece = on_piece
         self._longest_chars = longest_chars
         self._tokens = [0, 0]
+        self._last: PassageSentence | None = None  # what the last sentence rests on
 
     def read(self, deltas: Iterator[Delta]) -> None:
         """Read a reply to its end, or until it has said enough; closes `deltas`.
@@ -122,37 +136,40 @@ class CheckedReply:
 
     def _say(self, said: Said) -> tuple[Outcome, str]:
         """Say a sentence if it is borne out; gives what became of it and why."""
-        cited = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
+        question = self._judged.question.text
+        named = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
         if not self._passages or not quotable(said.words):
             return "dropped", "not_quotable"
+        about = speaking_of(said.words, question, self._passages)
+        # "The bridge" of another article is another bridge; with a name of its own a sentence says which.
+        subject = names_its_subject(said.words, question, self._passages)
+        cited = named if subject else [one for one in named if one in about]
+        possible = [one for one in self._passages if one in cited or one in about]
         borne = self._check(said.words, cited) if cited else None
         cites_wrongly = borne is None and bool(said.numbers)
-        about = speaking_of(said.words, self._judged.question.text, self._passages)
-        possible = [one for one in self._passages if one in cited or one in about]
-        borne = borne or self._check(said.words, self._passages if names_its_subject(said.words) else possible)
+        borne = borne or self._check(said.words, self._passages if subject else possible)
         if borne is not None:
-            # An item of a list says something only with what it is an item of.
-            words = borne.sources[0].quote if borne.support == "verbatim" else borne.words
-            if obstacle := self._add(words, borne.sources):
+            if obstacle := self._add(borne.words, borne.sources, about):
                 return "dropped", obstacle
             return ("repaired", "cited_wrongly") if cites_wrongly else ("kept", borne.support)
         if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
-        sources = meant(said.words, self._judged.question.text, self._encode, possible, cited or possible)
-        obstacles = [self._add(source.quote, [source]) for source in sources]
+        sources = meant(said.words, question, self._encode, about, [one for one in named if one in about] or about)
+        obstacles = [self._add(source.quote, [source], about) for source in sources]
         if None in obstacles:
             return "repaired", "not_borne_out"
         return "dropped", next((obstacle for obstacle in obstacles if obstacle), "not_borne_out")
 
-    def _add(self, words: str, sources: Sequence[Source]) -> str | None:
+    def _add(self, words: str, sources: Sequence[Source], about: Sequence[Passage]) -> str | None:
         """Say words that rest on sources; gives why they cannot be said, None where they are."""
         if self._dispute and not self.draft.sentences:
             for evidence in self._dispute.evidence:
                 self._on_piece(say(self.draft, Source.of(evidence)))
         if self._dispute and all(map(self.draft.quotes, sources)):
             return "said_already"
-        first = self._named_before(words, sources[0])
+        last = place_of(sources[0], self._passages)
+        first = self._named_before(words, sources[0], last, about)
         if first is None:
             return "not_borne_out"
         if self.draft.says(words):
@@ -166,22 +183,45 @@ class CheckedReply:
             self._on_piece(say(self.draft, sources[0]))
         else:
             score = min(source.score for source in sources)
-            self._on_piece(self.draft.add(words, sources, support="supported", score=score))
+            whole = words if _ENDED.search(words) else f"{words}."
+            self._on_piece(self.draft.add(whole, sources, support="supported", score=score))
+        # What leaves out whom it speaks of, or speaks of several, tells nothing of whom "she" behind it is.
+        clear = len(sources) == 1 and (words == sources[0].quote or has_name(words))
+        self._last = last if clear else None
         return None
 
-    def _named_before(self, words: str, source: Source) -> list[Source] | None:
+    def _named_before(
+        self, words: str, source: Source, place: PassageSentence | None, about: Sequence[Passage]
+    ) -> list[Source] | None:
         """Give what has to be said first: "She resigned." says something only behind the sentence that names her.
 
         None where it cannot be: no sentence names her, or it was said, and somebody else was spoken of since.
         """
         if not leans(words):
             return []
-        chain = before(source, self._passages)
-        for place in range(len(chain), 0, -1):
-            if self.draft.has_just_named(chain[place - 1]):
-                return chain[place:]
-        clear = bool(chain) or not self.draft.sentences
-        return chain if clear and not any(self.draft.says(one.quote) for one in chain) else None
+        if place is None:
+            return None
+        chain = before(place, source.hit.article_row, self._passages)
+        rows = [one.row for one in chain]
+        if self._last is not None and self._last.row in rows:
+            chain = chain[rows.index(self._last.row) + 1 :]
+        elif self._last is not None and self._goes_on(place, source.hit.article_row):
+            return []
+        elif not chain and (
+            self.draft.sentences or source.hit.article_row not in {one.hit.article_row for one in about}
+        ):
+            return None
+        found = [Source(source.hit, one.cited, source.score) for one in chain]
+        return None if any(self.draft.says(one.quote) for one in found) else found
+
+    def _goes_on(self, place: PassageSentence, article_row: int) -> bool:
+        """Tell whether a sentence is about whom the last one said is about: all from there to it lean."""
+        if self._last is None or not (leans(self._last.words) or has_name(self._last.words)):
+            return False
+        shown = [passage for passage in self._passages if passage.hit.article_row == article_row]
+        leaning = {one.row for passage in shown for one in passage.sentences if leans(one.words)}
+        between = range(self._last.row + 1, place.row)
+        return self._last.row < place.row and leaning.issuperset(between)
 
     def _with_copies(self, source: Source) -> Source:
         """Name the other articles that hold the words of a source."""

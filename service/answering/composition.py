@@ -21,7 +21,6 @@ from service.answering.answer import (
 from service.answering.conflicts import Dispute, about
 from service.answering.evidence import Evidence, Question
 from service.answering.values import ValueKind
-from service.answering.wording import tokens_of
 
 # Cleaning takes native marks out of articles; one that came another way must not pass for ours.
 NATIVE_MARK = re.compile(r"\[(\d+(?:\s*[,–-]\s*\d+)*)\]")
@@ -91,14 +90,6 @@ class Draft:
     def quotes(self, source: Source) -> bool:
         """Tell whether these words are cited already, from whichever article."""
         return any(citation.quote == source.quote for citation in self.citations)
-
-    def has_just_named(self, source: Source) -> bool:
-        """Tell whether the last sentence rests on a source and has a name out of it: "she" behind it is clear."""
-        if not self.sentences or (source.hit.article.id, source.span) not in self._numbers:
-            return False
-        last = self.sentences[-1]
-        names = [{token.key for token in tokens_of(words) if token.name} for words in (last.text, source.quote)]
-        return self.number_of(source) in last.citations and bool(names[0] & names[1])
 
     def room_for(self, sources: Sequence[Source], most: int) -> bool:
         """Tell whether a sentence with these sources fits into at most so many citations."""

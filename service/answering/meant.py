@@ -59,7 +59,8 @@ def meant(
         cited: Those of them that it cites; all where it cites none.
 
     Returns:
-        The best first; none where no sentence is near enough, or where the unsupported one only repeats the question.
+        Those of an article in its order; none where no sentence is near enough, or where the unsupported one only
+        repeats the question.
     """
     asked = {token.key for token in tokens_of(question)}
     tokens = tokens_of(words)
@@ -79,6 +80,7 @@ def meant(
     if not found and not fragment:
         alike = [one for one in near if one.cited and one.cosine >= SAME_CLAIM]
         found = sorted(alike, key=lambda one: -one.cosine)[:1]
+    found.sort(key=lambda one: (one.passage.hit.article_row, one.sentence.row))
     return [Source(one.passage.hit, one.sentence.cited, min(max(round(one.cosine, 4), 0.0), 1.0)) for one in found]
 
 

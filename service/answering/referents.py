@@ -19,7 +19,13 @@ _LEANS = re.compile(
     r"[“\"'‘(]*(?:He|She|They|It|His|Her|Hers|Him|Them|Their|Theirs|Its|These|Those|Both|Neither"
     r"|(?:This|That)(?! (?:week|weekend|month|year|decade|century|season|spring|summer|autumn|fall|winter|morning"
     r"|afternoon|evening|time|said)\b)"
-    rf"|The (?:two|three|four|latter|former|pair|{_ROLES}))\b(?! (?:of|in|for|at|from|who|which)\b)"
+    rf"|The (?:two|three|four|latter|former|pair|{_ROLES}))\b(?! (?:of|in|for|at|from|who|which)\b| [A-Z])"
+)
+# "On Friday she resigned", "However, he refused", "Asked about the money, she …".
+_OPENED = re.compile(
+    r"(?:(?:But|And|So|Yet|Still|However|Meanwhile|Later|Then|Instead|Yesterday|Today|Now|Earlier|Afterwards),?"
+    r"|(?:On|In|At|By|Since|Until|After|Before|During) \w+(?: \w+)?,?|(?:Asked|[A-Z][a-z]+ing)\b[^,.A-Z]{0,60},)"
+    r" (?:he|she|they)\b"
 )
 # "…," she said; …, he calculates, …: whose words they are stands before.
 _SAYS = (
@@ -38,7 +44,7 @@ _BETWEEN = re.compile(r"[\s”\"’)\]]*")
 
 def leans(words: str) -> bool:
     """Tell whether a sentence begins with what an earlier one names, or has the words of somebody named there."""
-    if _LEANS.match(words):
+    if _LEANS.match(words) or _OPENED.match(words):
         return True
     spoken = _SPOKEN.search(words)
     # "When Mayor Roth came, she said …" names her itself.

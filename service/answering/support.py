@@ -8,7 +8,7 @@ does not: what fails is said in the article's own words, or not at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,11 @@ from ingest.article import Span
 from service.answering.alignment import says, subject_of
 from service.answering.answer import Support
 from service.answering.composition import Source
+from service.answering.english import KINDS
 from service.answering.evidence import quotable
 from service.answering.lists import LONGEST_CHARS, list_around, span_of
 from service.answering.referents import FARTHEST, leans
-from service.answering.wording import folded, tokens_of
+from service.answering.wording import BREAK, Token, folded, tokens_of
 
 Encode = Callable[[Sequence[str]], Vectors]
 
@@ -84,7 +85,9 @@ class Passage:
             words = sentence.span.of(hit.article.text)
             if sentence.kind != "heading" and quotable(words):
                 listed = _list_of(row, everything, hit, generation)
-                whole = listed is not None or (sentence.kind != "item" and words.rstrip("”\"'").endswith((".", "!")))
+                if sentence.kind == "item" and listed is None:
+                    continue  # what it is an item of cannot be said with it
+                whole = listed is not None or words.rstrip("”\"'").endswith((".", "!"))
                 found.append(PassageSentence(row, sentence.span, listed or sentence.span, words, vector, whole))
         speaks_of = frozenset(token.key for token in tokens_of(f"{hit.article.title}. {hit.text}"))
         sentences, lead = ([one for one in found if (one.row in own) is inside] for inside in (True, False))
@@ -123,6 +126,11 @@ class _Window:
     def words(self) -> str:
         return Span(self.sentences[0].span.start, self.sentences[-1].span.end).of(self.passage.hit.article.text)
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether it is cited with the list that it is of."""
+        return any(one.cited != one.span for one in self.sentences)
+
     def follows(self, other: _Window) -> bool:
         """Whether it stands in the same place of an article as another one, or right behind."""
         same = self.passage.hit.article_row == other.passage.hit.article_row
@@ -133,23 +141,48 @@ class _Window:
         return Source(self.passage.hit, span, round(min(max(score, 0.0), 1.0), 4))
 
 
-def names_its_subject(words: str) -> bool:
-    """Tell whether a sentence begins with a name, which then has to stand in what bears it out."""
-    return bool(subject_of(tokens_of(words)))
+def names_its_subject(words: str, question: str, passages: Sequence[Passage]) -> bool:
+    """Tell whether a sentence begins with a name, which then has to stand in what bears it out.
+
+    A word that only opens the sentence ("Police arrested two men") is one if question or passages have it as a name.
+    """
+    tokens = tokens_of(words)
+    named = [token for token in subject_of(tokens) if token.name]
+    if named and (len(named) > 1 or named[0] is not tokens[0]):
+        return True
+    sentences = [tokens_of(one.words) for passage in passages for one in passage.sentences]
+    proper = {token.key for found in (tokens_of(question), *sentences) for token in found[1:] if token.name}
+    return any(token.key in proper for token in named)
 
 
 def speaking_of(words: str, question: str, passages: Sequence[Passage]) -> list[Passage]:
     """Give the passages that are about the same as a sentence: "the bridge" of another one may be another bridge.
 
-    They have at least half of the names that the sentence begins with, or, where it begins with none, of those in the
-    question; what passages write without a capital is no name.
+    Their article, as far as it was shown, has at least half of the names that the sentence begins with, or, where it
+    begins with none, of those in the question: of "Mayor Peter Roth" the last word. What passages write without a
+    capital is no name.
     """
-    plain = {
-        token.key for one in passages for inside in one.sentences for token in tokens_of(inside.words) if not token.name
-    }
-    about = subject_of(tokens_of(words)) or tokens_of(question)[1:]
-    named = {token.key for token in about if token.name} - plain
-    return [one for one in passages if 2 * len(named & one.speaks_of) >= len(named)]
+    sentences = [tokens_of(one.words) for passage in passages for one in passage.sentences]
+    plain = {token.key for found in sentences for token in found if not token.name}
+    subject = subject_of(tokens_of(words)) if names_its_subject(words, question, passages) else ()
+    named = _names(subject, plain) or _names(tokens_of(question)[1:], plain)
+    speaks_of: dict[int, set[str]] = {}
+    for one in passages:
+        speaks_of.setdefault(one.hit.article_row, set()).update(one.speaks_of)
+    return [one for one in passages if 2 * len(named & speaks_of[one.hit.article_row]) >= len(named)]
+
+
+def _names(tokens: Sequence[Token], plain: Collection[str]) -> set[str]:
+    """Give the last word of each name that stands in a row of words with capitals."""
+    found: set[str] = set()
+    last = ""
+    for token in (*tokens, BREAK):
+        if token.name and not token.is_time:
+            last = token.key if token.key not in plain else last
+        elif last:
+            found.add(last)
+            last = ""
+    return found
 
 
 def check(words: str, encode: Encode, passages: Sequence[Passage]) -> Borne | None:
@@ -167,13 +200,18 @@ def check(words: str, encode: Encode, passages: Sequence[Passage]) -> Borne | No
     plain = folded(words).rstrip(".!?")
     for window in _windows(passages, 1):
         if folded(window.words).rstrip(".!?") == plain:
-            return Borne(window.words, (window.source(1.0),), "verbatim")
+            source = window.source(1.0)
+            return Borne(source.quote if window.is_listed else window.words, (source,), "verbatim")
     for said in _readings(words):
         found = _of_one_thing(said, [_bearing(one, passages) for one in said])
         if found:
             vectors = encode(list(said))
-            sources = [_closest(windows, vector) for windows, vector in zip(found, vectors, strict=True)]
-            return Borne(words, tuple(dict.fromkeys(sources)), "supported")
+            chosen = [_closest(windows, vector) for windows, vector in zip(found, vectors, strict=True)]
+            sources = tuple(dict.fromkeys(window.source(score) for window, score in chosen))
+            if not any(window.is_listed for window, _ in chosen):
+                return Borne(words, sources, "supported")
+            # An item of a list says something only with what it is an item of.
+            return Borne(sources[0].quote, sources, "verbatim") if len(sources) == 1 else None
     return None
 
 
@@ -201,6 +239,8 @@ def _readings(words: str) -> Iterator[list[str]]:
         yield [f"{inserted['subject']} {inserted['rest']}", f"{inserted['subject']} was {inserted['inserted']}."]
     clauses = _CLAUSES.split(words)
     subject = _NAMED.match(words)
+    if subject and subject[0].casefold() in KINDS:  # "The"
+        subject = None
     if len(clauses) > 1:
         # A clause without a subject of its own has that of the first, which has to be a name to be seen.
         own = [
@@ -223,30 +263,41 @@ def _bearing(claim: str, passages: Sequence[Passage]) -> list[_Window]:
     ]
 
 
-def _closest(windows: Sequence[_Window], vector: Vectors) -> Source:
+def _closest(windows: Sequence[_Window], vector: Vectors) -> tuple[_Window, float]:
     cosines = [max(float(one.vector @ vector) for one in window.sentences) for window in windows]
     best = int(np.argmax(cosines))
-    return windows[best].source(cosines[best])
+    return windows[best], cosines[best]
 
 
-def before(source: Source, passages: Sequence[Passage]) -> list[Source]:
-    """Give the sentences right before a source, up to the one that leans on none: what "she" in it means.
+def place_of(source: Source, passages: Sequence[Passage]) -> PassageSentence | None:
+    """Give the sentence that a source ends with, None where no passage has it."""
+    for passage in passages:
+        if passage.hit.article_row == source.hit.article_row:
+            for one in passage.sentences:
+                if source.span.end in (one.span.end, one.cited.end):
+                    return one
+    return None
+
+
+def before(one: PassageSentence, article_row: int, passages: Sequence[Passage]) -> list[PassageSentence]:
+    """Give the sentences right before one, back to one that names somebody and leans on none: whom "she" in it means.
 
     Returns:
         In their order in the article; nothing where none is found, as behind a heading.
     """
-    for passage in passages:
-        if passage.hit.article.id != source.hit.article.id:
-            continue
-        rows = {one.row: one for one in (*passage.lead, *passage.sentences)}
-        row = next((one.row for one in passage.sentences if one.cited.start == source.span.start), None)
-        found: list[Source] = []
-        while row is not None and len(found) < FARTHEST and (one := rows.get(row - 1)) is not None:
-            found.insert(0, Source(passage.hit, one.cited, source.score))
-            if not leans(one.words):
-                return found
-            row -= 1
+    shown = [passage for passage in passages if passage.hit.article_row == article_row]
+    rows = {other.row: other for passage in shown for other in (*passage.lead, *passage.sentences)}
+    found: list[PassageSentence] = []
+    while len(found) < FARTHEST and (other := rows.get(one.row - 1 - len(found))) is not None:
+        found.insert(0, other)
+        if not leans(other.words) and has_name(other.words):
+            return found
     return []
+
+
+def has_name(words: str) -> bool:
+    """Tell whether a sentence names anybody or anything, other than a day."""
+    return any(token.name and not token.is_time for token in tokens_of(words))
 
 
 def _windows(passages: Sequence[Passage], size: int) -> Iterator[_Window]:

@@ -201,6 +201,7 @@ def test_items_are_not_said_under_another_line_than_their_own(told):
     "reply",
     [
         "The Alder Bridge cost 40 million euros. [1]",
+        "The Alder Bridge cost 40 million euros. [2]",
         "The bridge cost 40 million euros. [1]",
         "The bridge cost 40 million euros.",
         "40 million euros. [1]",
@@ -300,3 +301,69 @@ def test_whatever_an_llm_says_every_sentence_is_cited_and_every_quote_exact(
         assert {position.citation for position in conflict.positions} <= set(numbers)
     if pieces:
         assert "".join(piece.text for piece in pieces) == answer.text
+
+
+SPOKE = "Mira Osei spoke in Orlo on Friday. She said the pier is late. She added that it opens in May. She thanked the crew."
+FRAUD = (
+    "Anna Lieb accused Peter Roth of fraud. He had taken 2 million crowns. His deputy, Ida Kant, takes over in Galt."
+)
+
+
+@pytest.fixture(scope="module")
+def of_people(embedder, tmp_path_factory):
+    """A function that answers a question about persons with the reply of an LLM."""
+    catalog = Catalog(tmp_path_factory.mktemp("people"))
+    articles = [
+        prepare(RawArticle(text=text, title=title, external_id=title, source="Orlo Post"))
+        for title, text in {
+            "Pier of Orlo is late": SPOKE,
+            "Fraud in Galt": FRAUD,
+            "Hanna Falk leaves Galt": "Hanna Falk leaves Galt. Police arrested nobody.",
+            "Fire in Sarn": "A fire destroyed the school of Sarn. Police arrested two men.",
+            "Ideas for Tamsel": "Tamsel voted against these ideas:\n\n- Parking costs 9 crowns an hour\n- Dogs stay outside",
+        }.items()
+    ]
+    Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
+    people = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
+    extractive = ExtractiveAnswerer(load_abstention_model())
+
+    def ask(reply, question):
+        answerer = LlmAnswerer(
+            Saying(reply, at_once=False),
+            extractive,
+            embedder.encode,
+            context_tokens=8192,
+            reply_tokens=600,
+            fallback=True,
+        )
+        told = answerer.answer(question, people.search(question), people.generation)
+        return "" if told.degraded else re.sub(r" \[\d\]", "", told.answer.text)
+
+    return ask
+
+
+def test_a_run_of_pronouns_in_the_order_of_its_article_is_kept(of_people):
+    assert of_people(SPOKE, "What did Mira Osei say about the pier of Orlo?") == SPOKE
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "never"),
+    [
+        ("What did Anna Lieb do in Galt?", "Anna Lieb had taken 2 million crowns.", "Lieb had taken"),
+        ("What did Hanna Falk do?", "She thanked the crew.", "thanked"),
+        ("What is said of Hanna Falk in Galt?", "Hanna Falk leaves Galt. Police arrested two men.", "two men"),
+        ("What does Tamsel want?", "Parking costs nine crowns an hour.", "nine"),
+        (
+            "What happened in Galt?",
+            "Hanna Falk leaves Galt. His deputy, Ida Kant, takes over in Galt.",
+            "Galt. His deputy",
+        ),
+        (
+            "Who was it in Galt?",
+            "The fire destroyed the school of Sarn and had taken 2 million crowns.",
+            "and had taken",
+        ),
+    ],
+)
+def test_nobody_is_given_what_was_said_of_another(of_people, question, reply, never):
+    assert never not in of_people(reply, question)
