@@ -57,7 +57,7 @@ PREPARED_FOLDER = "models"
 _WHEN_TOO_SLOW = "raise llm_timeout_seconds and request_timeout_seconds, or take a faster model"
 
 REWRITE_SECONDS = 5.0
-REWRITE_SHARE = 0.2
+REWRITE_SHARE = 0.15
 """What an LLM has to say what a follow-up means: so long at most, and at most this share of the time for its answer."""
 
 LLM_SHARE = 0.8

@@ -121,7 +121,7 @@ class TestOverHttp:
     @pytest.fixture
     def ask(self, parts, assembled, llm_server):
         service = assembled(
-            parts.settings.data, llm_base_url=llm_server.url, llm_model="tiny", request_timeout_seconds=2.0
+            parts.settings.data, llm_base_url=llm_server.url, llm_model="tiny", request_timeout_seconds=4.0
         )
         client = TestClient(build_app(service), base_url="http://localhost")
 
