@@ -31,7 +31,7 @@ from service.answering.support import (
     before,
     check,
     has_name,
-    names_its_subject,
+    named_subject,
     place_of,
     speaking_of,
 )
@@ -140,14 +140,13 @@ class CheckedReply:
         named = [self._passages[number - 1] for number in said.numbers if 0 < number <= len(self._passages)]
         if not self._passages or not quotable(said.words):
             return "dropped", "not_quotable"
-        about = speaking_of(said.words, question, self._passages)
+        subject = named_subject(said.words, question, self._passages)
+        about = speaking_of(subject, question, self._passages)
+        fitting = [one for one in named if one in about]
         # "The bridge" of another article is another bridge; with a name of its own a sentence says which.
-        subject = names_its_subject(said.words, question, self._passages)
-        cited = named if subject else [one for one in named if one in about]
-        possible = [one for one in self._passages if one in cited or one in about]
-        borne = self._check(said.words, cited) if cited else None
+        borne = self._check(said.words, named if subject else fitting)
         cites_wrongly = borne is None and bool(said.numbers)
-        borne = borne or self._check(said.words, self._passages if subject else possible)
+        borne = borne or self._check(said.words, self._passages if subject else about)
         if borne is not None:
             if obstacle := self._add(borne.words, borne.sources, about):
                 return "dropped", obstacle
@@ -155,7 +154,7 @@ class CheckedReply:
         if _DECLINES.search(said.words):
             self.declines = True
             return "dropped", "declines"
-        sources = meant(said.words, question, self._encode, about, [one for one in named if one in about] or about)
+        sources = meant(said.words, question, self._encode, about, fitting or about)
         obstacles = [self._add(source.quote, [source], about) for source in sources]
         if None in obstacles:
             return "repaired", "not_borne_out"

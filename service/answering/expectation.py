@@ -52,14 +52,15 @@ _THINGS_THAT_ACT = (
 )
 _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
-# What a sentence shows somebody's words by.
-_SPOKE = (
+SPOKE = (
     "said|says|saying|told|tells|according|wrote|writes|writing|stated|stating|quipped|joked|testified"
     "|ma(?:de|kes|king) (?:it )?clear|argue[ds]|arguing|warn(?:ed|s|ing)|insist(?:ed|s|ing)|reject(?:ed|s|ing)"
     "|reiterat(?:ed|es|ing)|predict(?:ed|s|ing)|den(?:ied|ies|ying)|describ(?:ed|es|ing)|emphasi[sz](?:ed|es|ing)"
     "|critici[sz](?:ed|es|ing)|repl(?:ied|ies)|explain(?:ed|s)|confirm(?:ed|s)|stress(?:ed|es)|acknowledg(?:ed|es)"
     "|noted|added|claimed|vow(?:ed|s)|promised|pledged|announced|urg(?:ed|es)|praised|demanded"
 )
+"""What a sentence shows somebody's words by, as alternatives of a pattern."""
+
 _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
 _OPENS = r"^\W*(?:(?:and|but|so) )?"
 _IS = r"(?:is|are|was|were|'s|’s)"
@@ -133,7 +134,7 @@ _HOLDS: dict[Expectation, tuple[str, str]] = {
     ),
     "manner": (r"\b(?:by|through|via|using|with|thanks to|means of)\b", r"\b(?:when|after|because|as)\b"),
     "quotation": (
-        rf"[“”\"]|\b(?:{_SPOKE})\b",
+        rf"[“”\"]|\b(?:{SPOKE})\b",
         r"\b(?:called|calls|considers?|believes?|thinks?|doubts?|expects?|wants?)\b",
     ),
     "definition": (
@@ -181,8 +182,8 @@ _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY}
 _LARGE = re.compile(r"[A-Z][\w’'-]+")
 # "He also made it clear", "said she", "the prime minister rejected".
 _SOMEBODY_SAYS = re.compile(
-    rf"\b(?:he|she|they|the (?:\w+ )?(?:{_THINGS_THAT_ACT})) (?:\w+ )?(?:{_SAID}|{_SPOKE})\b"
-    rf"|\b(?:{_SAID}|{_SPOKE}) (?:he|she|they)\b",
+    rf"\b(?:he|she|they|the (?:\w+ )?(?:{_THINGS_THAT_ACT})) (?:\w+ )?(?:{_SAID}|{SPOKE})\b"
+    rf"|\b(?:{_SAID}|{SPOKE}) (?:he|she|they)\b",
     re.IGNORECASE,
 )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from service.answering.evidence import Evidence
+from service.answering.expectation import SPOKE
 
 FARTHEST = 2
 """A name is looked for so many sentences before: farther up a pronoun means somebody else by now."""
@@ -29,9 +30,8 @@ _OPENED = re.compile(
 )
 # "…," she said; …, he calculates, …: whose words they are stands before.
 _SAYS = (
-    "said|says|say|told|tells|added|adds|argue[ds]|wrote|writes|note[ds]|warn(?:ed|s)|explain(?:ed|s)|asked|recall(?:ed|s)"
-    "|claim(?:ed|s)|believe[ds]|thinks?|thought|calculate[ds]|estimate[ds]|expect(?:ed|s)?|predict(?:ed|s)|promise[ds]"
-    "|insist(?:ed|s)|admit(?:ted|s)|hope[ds]|conclude[ds]|stress(?:ed|es)|continued|announce[ds]|repl(?:ied|ies)|state[ds]"
+    f"{SPOKE}|say|adds|asked|recall(?:ed|s)|believe[ds]|thinks?|thought|calculate[ds]|estimate[ds]|expect(?:ed|s)?|hope[ds]"
+    "|admit(?:ted|s)|conclude[ds]|continued|notes|claims|promises"
 )
 _SPOKEN = re.compile(
     rf"(?:,|[”\"’'][,.]?) (?:he|she|they) (?:\w+ ){{0,2}}(?:{_SAYS})\b"

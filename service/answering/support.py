@@ -141,35 +141,40 @@ class _Window:
         return Source(self.passage.hit, span, round(min(max(score, 0.0), 1.0), 4))
 
 
-def names_its_subject(words: str, question: str, passages: Sequence[Passage]) -> bool:
-    """Tell whether a sentence begins with a name, which then has to stand in what bears it out.
+def named_subject(words: str, question: str, passages: Sequence[Passage]) -> tuple[Token, ...]:
+    """Give what a sentence is about where it begins with a name, which then has to stand in what bears it out.
 
     A word that only opens the sentence ("Police arrested two men") is one if question or passages have it as a name.
+
+    Returns:
+        The words of the subject; nothing where it has no name.
     """
     tokens = tokens_of(words)
-    named = [token for token in subject_of(tokens) if token.name]
-    if named and (len(named) > 1 or named[0] is not tokens[0]):
-        return True
-    sentences = [tokens_of(one.words) for passage in passages for one in passage.sentences]
-    proper = {token.key for found in (tokens_of(question), *sentences) for token in found[1:] if token.name}
-    return any(token.key in proper for token in named)
+    subject = subject_of(tokens)
+    named = [token for token in subject if token.name]
+    if len(named) != 1 or named[0] is not tokens[0]:
+        return subject
+    found = (tokens_of(question), *_sentences(passages))
+    return subject if any(t.name and t.key == named[0].key for one in found for t in one[1:]) else ()
 
 
-def speaking_of(words: str, question: str, passages: Sequence[Passage]) -> list[Passage]:
+def speaking_of(subject: Sequence[Token], question: str, passages: Sequence[Passage]) -> list[Passage]:
     """Give the passages that are about the same as a sentence: "the bridge" of another one may be another bridge.
 
-    Their article, as far as it was shown, has at least half of the names that the sentence begins with, or, where it
-    begins with none, of those in the question: of "Mayor Peter Roth" the last word. What passages write without a
-    capital is no name.
+    Their article, as far as it was shown, has at least half of the names in the subject of the sentence, or, where it
+    has none, of those in the question: of "Mayor Peter Roth" the last word. What passages write without a capital is
+    no name.
     """
-    sentences = [tokens_of(one.words) for passage in passages for one in passage.sentences]
-    plain = {token.key for found in sentences for token in found if not token.name}
-    subject = subject_of(tokens_of(words)) if names_its_subject(words, question, passages) else ()
+    plain = {token.key for one in _sentences(passages) for token in one if not token.name}
     named = _names(subject, plain) or _names(tokens_of(question)[1:], plain)
     speaks_of: dict[int, set[str]] = {}
     for one in passages:
         speaks_of.setdefault(one.hit.article_row, set()).update(one.speaks_of)
     return [one for one in passages if 2 * len(named & speaks_of[one.hit.article_row]) >= len(named)]
+
+
+def _sentences(passages: Sequence[Passage]) -> Iterator[tuple[Token, ...]]:
+    return (tokens_of(one.words) for passage in passages for one in passage.sentences)
 
 
 def _names(tokens: Sequence[Token], plain: Collection[str]) -> set[str]:

@@ -22,7 +22,7 @@ from ingest.readers.raw import RawArticle
 from ingest.sentences import split_sentences
 from service.answering.alignment import says
 from service.answering.meant import meant
-from service.answering.support import Passage, check, speaking_of
+from service.answering.support import Passage, check, named_subject, speaking_of
 from service.answering.wording import folded, tokens_of
 
 LEAST_FAITHFUL = 0.6
@@ -198,7 +198,8 @@ MEANT = {
 @pytest.mark.parametrize("case", MEANT.values(), ids=MEANT)
 def test_what_an_unsupported_sentence_was_trying_to_say_is_found(embedder, passages, case):
     cited = [passages[case.cited]]
-    others = speaking_of(case.said, case.question, list(passages.values()))
+    shown = list(passages.values())
+    others = speaking_of(named_subject(case.said, case.question, shown), case.question, shown)
     found = meant(case.said, case.question, embedder.encode, [*cited, *others], cited)
     assert tuple(source.quote for source in found) == case.quotes
 
