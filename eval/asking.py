@@ -41,7 +41,6 @@ from index.generation import Generation
 from index.searcher import Filters, Hit, Mode
 from ingest.article import Article, Span
 from service.answering.answer import Answer, Citation
-from service.answering.evidence import Question, gather
 from service.answering.reply import Reply, Turn
 from service.assembly import open_assistant
 from service.assistant import Assistant, Found
@@ -124,7 +123,7 @@ class _Asking:
             "chunk": [hit.chunk.id for hit in hits],
         }
         if reply is not None:
-            rankings["sentence"] = _rank_sentences(found)
+            rankings["sentence"] = _rank_sentences(self._assistant, found)
         return _Seen(question, reply, cpu_ms, hits, rankings, self._grades(question, rankings))
 
     def _grades(self, question: LabelledQuestion, levels: Mapping[str, object]) -> dict[str, Grades]:
@@ -252,11 +251,11 @@ def _scope(question: LabelledQuestion) -> Filters:
     return Filters(article_ids=(question.scope,) if question.scope else ())
 
 
-def _rank_sentences(found: Found) -> list[str]:
+def _rank_sentences(assistant: Assistant, found: Found) -> list[str]:
     """Rank the sentences of the passages as the answerer does; lists, which are many sentences, are left out."""
     generation = found.generation
     rows: list[str] = []
-    for evidence in gather(Question.read(found.question, generation), found.result, generation):
+    for evidence in assistant.evidence(found):
         if not evidence.is_list:
             rows.extend(str(row) for row in generation.sentences_in(evidence.hit.article_row, evidence.span))
     return list(dict.fromkeys(rows))

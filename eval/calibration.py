@@ -24,7 +24,6 @@ from eval.statistics import Numbers
 from eval.watching import Watch
 from index.embedding import Embedder, load_embedder
 from service.answering.abstention import FEATURES, AbstentionModel, features, load_abstention_model
-from service.answering.evidence import Question, gather
 from service.assembly import embedder_settings, open_assistant
 from service.settings import Settings
 
@@ -106,7 +105,8 @@ def calibrate(
         if not isinstance(opened, QuestionSet):
             raise DatasetError(f"{name!r} is a BEIR folder and has no unanswerable questions; name a question set")
         cases += _cases(opened, settings, embedder, watch or Watch())
-    model = fit(cases, most_declined=most_declined, relevant=load_abstention_model(settings.abstention_model).relevant)
+    shipped = load_abstention_model(settings.abstention_model, read=settings.answer_reader)
+    model = fit(cases, most_declined=most_declined, relevant=shipped.relevant)
     errors = errors_of(model, cases)
     record = {
         "sets": sorted({case.set for case in cases}),
@@ -126,8 +126,7 @@ def _cases(opened: QuestionSet, settings: Settings, embedder: Embedder, watch: W
     with watch.steps("asking", len(opened.questions)) as step:
         for question in opened.questions:
             found = find_for(assistant, question)
-            asked = Question.read(found.question, found.generation)
-            ranked = gather(asked, found.result, found.generation)
+            ranked = assistant.evidence(found)
             step()
             if ranked:  # without evidence there is nothing to decide
                 cases.append(_case(opened.name, question, features(ranked)))

@@ -269,6 +269,34 @@ def calibrate(
     note(f"The model is in {out}; name it as the setting abstention_model to use it.")
 
 
+@app.command("train-reader")
+def train_reader(
+    files: Annotated[list[Path], typer.Argument(help="Files of questions with candidate sentences (docs/reader.md).")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the adapter to this file.")],
+    epochs: Annotated[float, typer.Option(min=0.001, max=100, help="How often each question is learned from.")] = 1.0,
+    json: JsonOption = False,
+) -> None:
+    """Train the reader, which reads a question and a sentence together, for `index/reader.safetensors`."""
+    from eval.reader_training import train
+    from service.console import note, say, say_json
+
+    require_folder(out)
+    trained = train(files, out, epochs=epochs, watch=_watch())
+    before, after = trained.right
+    if json:
+        say_json(
+            {
+                "questions": trained.questions,
+                "set_aside": trained.set_aside,
+                "right": {"before": before, "after": after},
+            }
+        )
+    else:
+        say(f"Learned from {trained.questions} questions. Of {trained.set_aside} others the sentence that answers came")
+        say(f"first among its candidates in {before:.3f} before and {after:.3f} after.")
+    note(f"The adapter is in {out}.")
+
+
 def _llm_of(settings: Settings) -> ChatModel:
     from service.assembly import open_llm
 

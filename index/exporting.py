@@ -12,9 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,8 @@ def _make(folder: Path, files: ModelFiles) -> None:
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     command = [sys.executable, "-P", "-m", "index.exporting", str(files.folder.absolute()), str(staged.absolute())]
+    if files.adapter is not None:
+        command.append(str(files.adapter.absolute()))
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603  # our own command
     if done.returncode != 0:
         shutil.rmtree(staged, ignore_errors=True)
@@ -167,16 +171,22 @@ def _exporter() -> str:
     return ", ".join(f"{name} {version(name)}" for name in ("torch", "sentence-transformers", "onnx"))
 
 
-def export(model_folder: Path, target: Path) -> None:
-    """Export a model by torch, with the reference's vectors of the check texts; for a process of its own.
+def export(model_folder: Path, target: Path, adapter: Path | None = None) -> None:
+    """Export a model by torch, with what the reference gives for the check texts; for a process of its own.
 
     Args:
         model_folder: What `index.model_files.check_model` has passed.
         target: An empty folder.
+        adapter: What makes a reader of it (`index.pair_model`); None to export the embedding model itself.
     """
-    import warnings
-
     quiet_offline()
+    description = (
+        _export_embedder(model_folder, target) if adapter is None else _export_reader(model_folder, adapter, target)
+    )
+    (target / _DESCRIPTION_FILE).write_text(json.dumps(asdict(description)), encoding="utf-8")
+
+
+def _export_embedder(model_folder: Path, target: Path) -> Description:
     import numpy as np
     import torch
     from sentence_transformers import SentenceTransformer
@@ -200,22 +210,10 @@ def export(model_folder: Path, target: Path) -> None:
         def forward(self, *inputs: Any) -> Any:  # noqa: ANN401  # tensors
             return self.model(dict(zip(names, inputs, strict=True)))["sentence_embedding"]
 
-    with torch.no_grad(), warnings.catch_warnings():
-        # The exporter that is no longer the default: the new one needs two packages more and gives the same numbers.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Whole(),
-            tuple(features.values()),
-            str(target / MODEL_FILE),
-            input_names=list(names),
-            output_names=["embedding"],
-            dynamic_axes={name: {0: "texts", 1: "tokens"} for name in names} | {"embedding": {0: "texts"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    _write_onnx(Whole(), features, target)
     tokenizer = model.tokenizer
     (target / TOKENIZER_FILE).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
-    description = Description(
+    return Description(
         dimension=int(vectors.shape[1]),
         longest=int(model.max_seq_length or 0),
         special_tokens=int(tokenizer.num_special_tokens_to_add()),
@@ -223,13 +221,59 @@ def export(model_folder: Path, target: Path) -> None:
         pad_id=int(tokenizer.pad_token_id or 0),
         made_with=_exporter(),
     )
-    (target / _DESCRIPTION_FILE).write_text(json.dumps(asdict(description)), encoding="utf-8")
+
+
+def _export_reader(model_folder: Path, adapter: Path, target: Path) -> Description:
+    import numpy as np
+    import torch
+
+    from index.pair_model import load_pair_model
+    from index.pairs import LONGEST_TOKENS, Pair, filled, open_tokenizer, pair_tokens
+
+    model = load_pair_model(model_folder, adapter, attention="eager")
+    tokenizer = open_tokenizer(model_folder)
+    questions, passages = check_texts()
+    tokens = pair_tokens(
+        tokenizer, [Pair(question, passage) for question, passage in zip(cycle(questions), passages, strict=False)]
+    )
+    with torch.inference_mode():
+        logits = [
+            model(**{name: torch.from_numpy(value) for name, value in filled([one]).items()}).numpy() for one in tokens
+        ]
+    np.save(target / REFERENCE_FILE, np.concatenate(logits).astype(np.float32), allow_pickle=False)
+    features = {name: torch.from_numpy(value) for name, value in filled(tokens[:2]).items()}
+    _write_onnx(model, features, target)
+    (target / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
+    return Description(
+        dimension=1, longest=LONGEST_TOKENS, special_tokens=0, inputs=tuple(features), pad_id=0, made_with=_exporter()
+    )
+
+
+def _write_onnx(model: Any, features: Mapping[str, Any], target: Path) -> None:  # noqa: ANN401  # torch's module, tensors
+    """Write a model as ONNX: inputs by name, of any number of texts and tokens; the output has a row for each text."""
+    import warnings
+
+    import torch
+
+    with torch.no_grad(), warnings.catch_warnings():
+        # The exporter that is no longer the default: the new one needs two packages more and gives the same numbers.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            tuple(features.values()),
+            str(target / MODEL_FILE),
+            input_names=list(features),
+            output_names=["embedding"],
+            dynamic_axes={name: {0: "texts", 1: "tokens"} for name in features} | {"embedding": {0: "texts"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        export(Path(sys.argv[1]), Path(sys.argv[2]))
+        export(Path(sys.argv[1]), Path(sys.argv[2]), *map(Path, sys.argv[3:]))
     except OSError as storage:
         print(storage, file=sys.stderr)  # noqa: T201  # to the process that waits for it
         sys.exit(os.EX_IOERR)

@@ -24,10 +24,14 @@ class ModelRefused(IndexingError):
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model on disk that was found fit to be loaded, with the SHA-256 (hex) of its weights and settings."""
+    """A model on disk that was found fit to be loaded, with the SHA-256 (hex) of its weights and settings.
+
+    `adapter` is what changes it into another one, if anything does; the hash is then of both.
+    """
 
     folder: Path
     model_sha256: str
+    adapter: Path | None = None
 
 
 def check_model(model: str) -> ModelFiles:

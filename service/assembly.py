@@ -17,6 +17,7 @@ from index.embedding import Embedder, EmbedderSettings, LazyEmbedder, engine_dif
 from index.errors import IndexingError, NoGeneration
 from index.manifest import Manifest, read_manifest
 from index.model_files import check_model
+from index.reader import load_reader, prepare_reader
 from index.reports import BuildReport, difference
 from index.reranking import load_reranker
 from index.runtimes import Engine
@@ -148,8 +149,9 @@ def open_assistant(
     reranker = load_reranker(settings.reranker) if settings.reranker is not None else None
     live = LiveIndex(catalog, embedder, removed, reranker)
     live.refresh()
-    abstention = load_abstention_model(settings.abstention_model)
-    extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences)
+    abstention = load_abstention_model(settings.abstention_model, read=settings.answer_reader)
+    reader = load_reader(embedder.engine, _prepared(settings)) if settings.answer_reader else None
+    extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences, reader=reader)
     model = open_llm(settings, seconds=llm_seconds)
     llm = _llm_answerer(model, settings, extractive, embedder) if model is not None else None
     return live, Assistant(
@@ -219,10 +221,14 @@ def embedder_settings(settings: Settings) -> EmbedderSettings:
     """Give which model embeds, and what may compute it."""
     return EmbedderSettings(
         settings.embedding_model,
-        settings.prepared_models or settings.data / PREPARED_FOLDER,
+        _prepared(settings),
         settings.embedding_runtime,
         settings.embedding_precision,
     )
+
+
+def _prepared(settings: Settings) -> Path:
+    return settings.prepared_models or settings.data / PREPARED_FOLDER
 
 
 def engine_of_index(catalog: Catalog) -> Engine | None:
@@ -245,6 +251,7 @@ def index_builder(settings: Settings) -> RunBuild:
     def run(full: bool, *, on_plan: OnPlan, on_progress: OnProgress, cancelled: Cancelled) -> BuildReport:
         library, catalog = open_library(settings.data), open_catalog(settings.data)
         embedder = LazyEmbedder(embedder_settings(settings), engine_of_index(catalog))
+        first = catalog.current() is None
         chunking = chunking_settings(settings)
         try:
             report = Builder(catalog, embedder, chunking, exact_rows=settings.exact_chunks).build(
@@ -255,6 +262,8 @@ def index_builder(settings: Settings) -> RunBuild:
                 on_progress=on_progress,
                 cancelled=cancelled,
             )
+            if first and settings.answer_reader and report.chunks_embedded:
+                _prepare_reader(embedder.engine, _prepared(settings))
             for problem in erase_removed(library, settings.data):
                 log.warning("erasing is not finished; the next build goes on with it", reason=problem)
             return report
@@ -262,6 +271,14 @@ def index_builder(settings: Settings) -> RunBuild:
             library.close()
 
     return run
+
+
+def _prepare_reader(engine: Engine, prepared: Path) -> None:
+    """Export the reader during the first build, so that the first question after it need not wait for that."""
+    try:
+        prepare_reader(engine, prepared)
+    except IndexingError as error:
+        log.warning("the reader of answers is not prepared; the first question tries it again", reason=str(error))
 
 
 def is_up_to_date(settings: Settings, library: ArticleLibrary, catalog: Catalog) -> bool:

@@ -14,6 +14,7 @@ from index.stages import Stage, StageClock, stage_since
 from service.answering.answer import AnswererName
 from service.answering.composition import Piece
 from service.answering.days import Period, publication_period
+from service.answering.evidence import Evidence, Question
 from service.answering.extractive import ExtractiveAnswerer, FoundPart
 from service.answering.parts import parts_of
 from service.answering.question import stand_alone
@@ -104,6 +105,11 @@ class Assistant:
         result = searcher.search(query, top_k=top_k, mode=mode, filters=filters)
         stages = (*result.stages, stage_since("search", started))
         return Found(query, result, searcher.generation, _ms_since(started), stages=stages)
+
+    def evidence(self, found: Found) -> list[Evidence]:
+        """Rank what could answer a question among what was found for it, as the extractive answer does."""
+        asked = Question.read(found.question, found.generation)
+        return self._extractive.evidence(asked, found.result, found.generation)
 
     def find(
         self,

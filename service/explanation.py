@@ -161,6 +161,7 @@ def _measures(evidence: Evidence) -> dict[str, Any]:
         "coverage": _rounded(evidence.coverage),
         "context": _rounded(evidence.context),
         "expected": _rounded(evidence.expected),
+        "read": _rounded(evidence.read) if evidence.read is not None else None,
         "is_list": evidence.is_list,
     }
 

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
         description="A folder with a cross-encoder that reads the best 30 passages again; none: they stay as found.",
     )
     answer_passages: int = Field(default=12, ge=1, le=100, description="Chunks that an answer may draw on.")
+    answer_reader: bool = Field(
+        default=True,
+        description="Whether the best sentences are read with the question: better answers, more work for each.",
+    )
     answer_sentences: int = Field(default=5, ge=1, le=10, description="Most sentences of an extractive answer.")
     abstention_model: Path | None = Field(
         default=None, description="File of the model that decides when not to answer; none: the shipped one."

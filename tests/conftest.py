@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from index.embedding import EmbedderSettings, load_embedder
 from index.model_files import SHIPPED_MODEL
+from index.reader import load_reader
 
 # How long an example takes is the machine's business; by default a slow one fails its test.
 settings.register_profile("untimed", deadline=None)
@@ -60,9 +61,15 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def wanted_embedder():
+def prepared_models():
+    """Folder of the models as runtimes read them."""
+    return Path(os.environ["BYLINE_PREPARED_MODELS"])
+
+
+@pytest.fixture(scope="session")
+def wanted_embedder(prepared_models):
     """How the shipped model is wanted, whatever runs it."""
-    return EmbedderSettings(SHIPPED_MODEL, Path(os.environ["BYLINE_PREPARED_MODELS"]))
+    return EmbedderSettings(SHIPPED_MODEL, prepared_models)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +78,13 @@ def embedder(wanted_embedder):
 
 
 @pytest.fixture(scope="session")
-def assembled(embedder):
+def reader(embedder, prepared_models):
+    """The shipped reader, in the engine that embeds."""
+    return load_reader(embedder.engine, prepared_models)
+
+
+@pytest.fixture(scope="session")
+def assembled(embedder, reader):
     """A function that assembles a service over a data folder, with the model that is loaded already.
 
     Its builds run in threads: a process of its own would take seconds to load the model again.
@@ -86,6 +99,7 @@ def assembled(embedder):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "load_embedder", lambda *_: embedder)
+        patch.setattr(assembly, "load_reader", lambda *_: reader)
         yield assemble
 
 

@@ -21,6 +21,8 @@ from service.answering.premises import contradicting
 from service.errors import WrongUse, first_fault
 
 SHIPPED_FILE = Path(__file__).with_name("abstention.json")
+UNREAD_FILE = Path(__file__).with_name("abstention_unread.json")
+"""For evidence that no reader has read: its scores are others."""
 
 LOOKED_AT = 5
 """Pieces of evidence whose best cosine says whether the articles are about the question at all."""
@@ -56,13 +58,17 @@ class AbstentionModel(BaseModel):
         return 1 / (1 + math.exp(-max(min(logit, 60.0), -60.0)))
 
 
-def load_abstention_model(file: Path | None = None) -> AbstentionModel:
+def load_abstention_model(file: Path | None = None, *, read: bool = True) -> AbstentionModel:
     """Load a model from its file, or the shipped one.
+
+    Args:
+        file: The file; None for the shipped one.
+        read: Whether a reader reads the evidence; of the two shipped ones it takes that for it.
 
     Raises:
         AbstentionModelRefused: The file cannot be read, or is not a model over the features of this version.
     """
-    file = file or SHIPPED_FILE
+    file = file or (SHIPPED_FILE if read else UNREAD_FILE)
     try:
         model = AbstentionModel.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:

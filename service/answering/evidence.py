@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,22 +13,16 @@ import numpy as np
 from index.embedding import Vectors
 from index.generation import Generation
 from index.lexical import terms
+from index.pairs import Pair, context_of
+from index.reader import Reader
 from index.searcher import Hit, SearchResult
 from ingest.article import Article, ArticleId, Span
 from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
 from service.answering.lists import LONGEST_CHARS, list_around, span_of
 from service.answering.times import Days, Times
 
-COSINE_WEIGHT = 4.8
-COVERAGE_WEIGHT = 1.4
-CONTEXT_WEIGHT = 4.8
-EXPECTED_WEIGHT = 1.9
-PASSAGE_WEIGHT = 3.8
-MEANING_WEIGHT = 3.1
-LEAD_WEIGHT = 1.4
-TIME_WEIGHT = 1.9
-ORDER_WEIGHT = 2.4
-"""Fitted so that the softmax of the scores is how likely each piece is right, and rounded (docs/answers.md)."""
+READ_PIECES = 8
+"""The best pieces that a reader reads (docs/reader.md); each costs it as much as a question costs the embedder."""
 
 HEADING_WITHIN = 12
 """A heading is looked for this many sentences up."""
@@ -45,6 +39,33 @@ _DEFINES = re.compile(r"(?P<subject>[^.!?\n]{2,120}?)\s(?:is|are|was|were|refers
 _IN_PASSING = re.compile(r"\bat (?:first|present|last|least|most|the moment|the time)\b", re.IGNORECASE)
 # Words that ask, and say nothing of what is asked about.
 _ASKING = frozenset(terms("tell name list say said says please many much long give given exactly according happen"))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each thing that is known of a piece of evidence counts for: fitted, and rounded (docs/answers.md).
+
+    The softmax of the scores is how likely each piece is the right one.
+    """
+
+    cosine: float
+    coverage: float
+    context: float
+    expected: float
+    passage: float
+    meaning: float
+    listed: float = 0.0
+    read: float = 0.0
+
+
+UNREAD = Weights(cosine=4.8, coverage=1.4, context=4.8, expected=1.9, passage=3.8, meaning=3.1)
+READ = Weights(cosine=1.6, coverage=0.0, context=2.6, expected=2.0, passage=3.4, meaning=1.7, listed=1.0, read=0.56)
+"""Where a reader has read the best pieces, which learned of sentences alone, not of lists (docs/reader.md)."""
+
+LEAD_WEIGHT = 1.4
+TIME_WEIGHT = 1.9
+ORDER_WEIGHT = 2.4
+"""The same in both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +103,10 @@ class Evidence:
 
     `cosine` is to the question; `coverage` the weighted share of the question's terms in its own words, `context`
     the same with the title, the heading and the sentence before; `expected`, in [0, 1], how far it holds the kind of
-    thing that is asked for; `also_in` names other articles that hold the same words; `score` joins them with those of
-    the passage and orders the evidence. Scores of one question are logits: their softmax is how likely each piece is
-    the right one.
+    thing that is asked for; `standing` is what its place in the article and the article's day add to its score;
+    `read` is what a reader gave it, as a logit, None where none read it; `also_in` names other articles that hold the
+    same words; `score` joins them with those of the passage and orders the
+    evidence. Scores of one question are logits: their softmax is how likely each piece is the right one.
     """
 
     hit: Hit
@@ -96,7 +118,9 @@ class Evidence:
     is_list: bool
     covered: frozenset[str]
     vector: Vectors
-    score: float
+    standing: float
+    score: float = 0.0
+    read: float | None = None
     also_in: tuple[ArticleId, ...] = ()
 
     @property
@@ -108,6 +132,26 @@ class Evidence:
     def quote(self) -> str:
         """The exact words."""
         return self.span.of(self.article.text)
+
+    def scored(self, weights: Weights, logit: float = 0.0) -> Evidence:
+        """Give the same piece with its score.
+
+        Args:
+            weights: Which of the two.
+            logit: What it counts as read with.
+        """
+        score = (
+            weights.cosine * self.cosine
+            + weights.coverage * self.coverage
+            + weights.context * self.context
+            + weights.expected * self.expected
+            + weights.passage * self.hit.score
+            + weights.meaning * self.hit.scores.dense
+            + weights.listed * self.is_list
+            + weights.read * logit
+            + self.standing
+        )
+        return replace(self, score=score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +165,16 @@ class _Unit:
     is_list: bool
 
 
-def gather(question: Question, result: SearchResult, generation: Generation) -> list[Evidence]:
+def gather(
+    question: Question, result: SearchResult, generation: Generation, reader: Reader | None = None
+) -> list[Evidence]:
     """Score every quotable sentence and list in the hits.
+
+    Args:
+        question: The question.
+        result: What was found for it.
+        generation: The generation that was searched.
+        reader: Reads the best pieces, if there is one.
 
     Returns:
         Evidence, best first, ties by article and place; each sentence at most once.
@@ -132,8 +184,31 @@ def gather(question: Question, result: SearchResult, generation: Generation) -> 
     for hit in result.hits:
         units.extend(_units(hit, seen, generation))
     found = _Scoring(question, result, generation).evidence(units)
-    found.sort(key=lambda evidence: (-evidence.score, evidence.hit.article_row, evidence.span))
-    return found
+    ranked = _in_order(evidence.scored(UNREAD) for evidence in found)
+    return _read(question, ranked, generation, reader) if reader is not None and ranked else ranked
+
+
+def _in_order(found: Iterable[Evidence]) -> list[Evidence]:
+    return sorted(found, key=lambda evidence: (-evidence.score, evidence.hit.article_row, evidence.span))
+
+
+def _read(question: Question, ranked: Sequence[Evidence], generation: Generation, reader: Reader) -> list[Evidence]:
+    """Have the best pieces read; the rest count as the worst of those."""
+    pairs = [_pair(question, evidence, generation) for evidence in ranked[:READ_PIECES]]
+    logits = reader.read(pairs).tolist()
+    best = [replace(one.scored(READ, logit), read=logit) for one, logit in zip(ranked, logits, strict=False)]
+    worst = min(logits)
+    return _in_order([*best, *(evidence.scored(READ, worst) for evidence in ranked[len(best) :])])
+
+
+def _pair(question: Question, evidence: Evidence, generation: Generation) -> Pair:
+    article_row, text = evidence.hit.article_row, evidence.article.text
+    first = generation.sentences_in(article_row, evidence.span).start
+    before = ""
+    if first > generation.sentences_of(article_row).start:
+        before = generation.sentence(first - 1).span.of(text)
+    # Not the title: a headline often says the answer, which no sentence below it is for that.
+    return Pair(question.text, evidence.quote, context_of(before))
 
 
 def _units(hit: Hit, seen: set[tuple[int, str]], generation: Generation) -> Iterator[_Unit]:
@@ -219,17 +294,6 @@ class _Scoring:
         context = self._share(own | self._around(unit.rows.start, of_hit))
         expected = holds(question.expectation, unit.words, question.text)
         lead = 1 / (1 + unit.rows.start - of_hit.first_row) if of_hit.leads else 0.0
-        score = (
-            COSINE_WEIGHT * cosine
-            + COVERAGE_WEIGHT * coverage
-            + CONTEXT_WEIGHT * context
-            + EXPECTED_WEIGHT * expected
-            + of_hit.passage
-            + of_hit.meaning
-            + of_hit.time
-            + of_hit.order
-            + LEAD_WEIGHT * lead
-        )
         return Evidence(
             hit=hit,
             span=unit.span,
@@ -240,14 +304,12 @@ class _Scoring:
             is_list=unit.is_list,
             covered=own,
             vector=vector,
-            score=score,
+            standing=of_hit.time + of_hit.order + LEAD_WEIGHT * lead,
         )
 
     def _of_hit(self, hit: Hit) -> _OfHit:
         question, published = self._question, hit.article.published_at
         return _OfHit(
-            passage=PASSAGE_WEIGHT * hit.score,
-            meaning=MEANING_WEIGHT * hit.scores.dense,
             time=TIME_WEIGHT * question.times.names(published),
             order=ORDER_WEIGHT * self._days.standing(published, question.times.order),
             title=self._asked & title_terms(hit.article.title),
@@ -301,18 +363,14 @@ class _OfHit:
     """What the scores of a hit's sentences have in common.
 
     Attributes:
-        passage: Its share of the score for the hit's rank, as `meaning`, `time` and `order` are for those.
-        meaning: For the meaning of the passage.
-        time: For being of a time that the question names.
-        order: For how new it is, or how old.
+        time: What being of a time that the question names adds to the score.
+        order: What being newer or older adds.
         title: The question's terms in the title.
         first_row: The first sentence of the article.
         leads: Whether the main thing is said first: where it is asked what something is, and in an entry of an
             encyclopedia ("Lake Orlo is a …").
     """
 
-    passage: float
-    meaning: float
     time: float
     order: float
     title: frozenset[str]

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from index.generation import Generation
+from index.reader import Reader
 from index.searcher import SearchResult
 from service.answering.abstention import AbstentionModel, decide
 from service.answering.account import Account, Weighed
@@ -25,11 +26,23 @@ from service.answering.reply import Told
 NEAREST = 3
 """Passages shown with an abstention."""
 
-ENOUGH = 0.7
-"""Evidence is said until the right one is among it with this probability (docs/answers.md)."""
 
-WORTH = 0.15
-"""And as long as a piece is at least this share as likely as the best one."""
+@dataclass(frozen=True, slots=True)
+class Sayable:
+    """How much evidence is said (docs/answers.md).
+
+    Attributes:
+        enough: Evidence is said until the right one is among it with this probability.
+        worth: And as long as a piece is at least this share as likely as the best one.
+    """
+
+    enough: float
+    worth: float
+
+
+UNREAD = Sayable(enough=0.7, worth=0.15)
+READ = Sayable(enough=0.75, worth=0.1)
+"""Where a reader has read: of what it puts first more is right, so that as much is said as without it."""
 
 SAME = 0.9
 """From this cosine on, two sentences say the same."""
@@ -49,9 +62,10 @@ class FoundPart:
 class ExtractiveAnswerer:
     """Picks sentences out of the passages found. Deterministic; safe to use from several threads."""
 
-    def __init__(self, abstention: AbstentionModel, *, max_sentences: int = 5) -> None:
+    def __init__(self, abstention: AbstentionModel, *, max_sentences: int = 5, reader: Reader | None = None) -> None:
         self._abstention = abstention
         self._max_sentences = max_sentences
+        self._reader = reader
 
     def answer(
         self,
@@ -102,8 +116,12 @@ class ExtractiveAnswerer:
     def judge(self, question: str, result: SearchResult, generation: Generation) -> Weighed:
         """Rank the evidence for a question, and decide whether it answers it."""
         asked = Question.read(question, generation)
-        ranked = one_of_each_copy(gather(asked, result, generation), result, generation)
+        ranked = one_of_each_copy(self.evidence(asked, result, generation), result, generation)
         return Weighed(asked, result, ranked, decide(asked, ranked, self._abstention))
+
+    def evidence(self, question: Question, result: SearchResult, generation: Generation) -> list[Evidence]:
+        """Rank what could answer a question, copies of other articles among it."""
+        return gather(question, result, generation, self._reader)
 
     def account(self, weighed: Sequence[Weighed], generation: Generation, most: int) -> Account:
         """Give the account of an answer that rests on what was weighed."""
@@ -169,11 +187,12 @@ def verdicts(question: Question, ranked: Sequence[Evidence], *, most: int) -> li
         rest: list[Verdict] = ["list"] * (len(ranked) - 1)  # a list that was asked for is the whole answer
         return ["chosen", *rest]
     odds = likelihoods(ranked)
+    sayable = READ if any(evidence.read is not None for evidence in ranked) else UNREAD
     chosen: list[Evidence] = []
     found: list[Verdict] = []
     reached = 0.0
     for evidence, likely in zip(ranked, odds, strict=True):
-        if len(chosen) == most or reached >= ENOUGH or likely < WORTH * odds[0]:
+        if len(chosen) == most or reached >= sayable.enough or likely < sayable.worth * odds[0]:
             break
         reached += likely
         if any(_repeats(evidence, other) for other in chosen):
@@ -181,7 +200,7 @@ def verdicts(question: Question, ranked: Sequence[Evidence], *, most: int) -> li
         else:
             chosen.append(evidence)
             found.append("chosen")
-    left: Verdict = "no_room" if len(chosen) == most else "enough" if reached >= ENOUGH else "unlikely"
+    left: Verdict = "no_room" if len(chosen) == most else "enough" if reached >= sayable.enough else "unlikely"
     return found + [left] * (len(ranked) - len(found))
 
 

@@ -80,7 +80,10 @@ class PassageOut(ShownOut):
 
 
 class EvidenceOut(ShownOut):
-    """A sentence or list that was weighed; `passage` is the rank of the passage that it came with."""
+    """A sentence or list that was weighed; `passage` is the rank of the passage that it came with.
+
+    `read` is what the reader gave it, as a logit; null where it did not read it.
+    """
 
     rank: int
     passage: int | None
@@ -90,6 +93,7 @@ class EvidenceOut(ShownOut):
     coverage: float
     context: float
     expected: float
+    read: float | None = None
     is_list: bool
     used: bool
     citations: list[int]

@@ -27,7 +27,7 @@ def main(data):
     assembly.LazyEmbedder = lambda *_: StandIn()
     # Nothing listens there: an LLM that is down is part of the API, too.
     llm = {"llm_base_url": "http://127.0.0.1:9/v1", "llm_model": "none"}
-    settings = Settings(data=data, port=0, requests_per_minute=0, concurrent_requests=0, **llm)
+    settings = Settings(data=data, port=0, requests_per_minute=0, concurrent_requests=0, answer_reader=False, **llm)
     library = assembly.open_library(data)
     library.put_all([prepare(RawArticle(text, external_id=text[:9])) for text in ARTICLES])
     library.close()

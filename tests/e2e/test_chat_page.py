@@ -226,13 +226,14 @@ def test_it_works_by_the_keyboard_alone(server, visit):
         page.keyboard.press("Shift+Tab")
         if page.evaluate("document.activeElement.matches('.answer .mark')"):
             break
+    opened = page.evaluate("document.activeElement.dataset.number")
     page.keyboard.press("Enter")
     expect(page.locator("#reader-title")).to_be_focused()
     expect(page.locator("#reader mark").first).to_be_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#reader")).to_be_hidden()
-    expect(page.locator(".answer .mark").first).to_be_focused()
+    expect(page.locator(f".answer .mark[data-number='{opened}']").first).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

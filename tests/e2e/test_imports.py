@@ -41,6 +41,8 @@ finally:
 COMMAND_LINE = "from service.cli import main; main()"
 WITHOUT_MODEL = f"""
     sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+    import os
+    os.environ["BYLINE_ANSWER_READER"] = "false"
     import index.embedding
     from stand_in import StandIn
     index.embedding.load_embedder = lambda *_, **__: StandIn()

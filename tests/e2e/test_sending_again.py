@@ -12,7 +12,8 @@ from ingest.failpoints import EXIT_CODE
 pytestmark = pytest.mark.server
 
 WITHOUT_MODEL = f"""
-import sys
+import os, sys
+os.environ["BYLINE_ANSWER_READER"] = "false"
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import index.embedding
 from stand_in import StandIn

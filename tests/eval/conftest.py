@@ -5,10 +5,11 @@ from tiny_sets import write_beir, write_question_set
 
 
 @pytest.fixture
-def model_loaded(embedder, monkeypatch):
+def model_loaded(embedder, reader, monkeypatch):
     """What runs a set takes the model that is loaded already."""
     for module in ("running", "sweep", "calibration"):
         monkeypatch.setattr(f"eval.{module}.load_embedder", lambda *_: embedder)
+    monkeypatch.setattr("service.assembly.load_reader", lambda *_: reader)
 
 
 @pytest.fixture(scope="session")

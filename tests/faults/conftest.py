@@ -20,6 +20,14 @@ from ingest.library import ArticleLibrary
 from service.assembly import LIBRARY_FILE, open_records
 
 
+@pytest.fixture(autouse=True, scope="module")
+def unread():
+    """What processes survive has nothing to do with how well they answer: they start sooner without the reader."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BYLINE_ANSWER_READER", "false")
+        yield
+
+
 class Folder:
     """A data folder with what its clients know: which version of which article was acknowledged."""
 

@@ -53,21 +53,21 @@ def searcher(embedder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evidence_of(searcher):
+def evidence_of(searcher, reader):
     def evidence_of(question):
         asked = Question.read(question, searcher.generation)
-        return gather(asked, searcher.search(question), searcher.generation)
+        return gather(asked, searcher.search(question), searcher.generation, reader)
 
     return evidence_of
 
 
 @pytest.fixture(scope="module")
-def ask(searcher):
+def ask(searcher, reader):
     texts = {article.id: article.text for article in searcher.generation.articles}
 
     def ask(question, **options):
         parts = [FoundPart(part, searcher.search(part.search)) for part in parts_of(question)]
-        answer = ExtractiveAnswerer(load_abstention_model()).answer(
+        answer = ExtractiveAnswerer(load_abstention_model(), reader=reader).answer(
             question, searcher.search(question), searcher.generation, parts=parts, **options
         )
         for citation in (*answer.citations, *answer.nearest):

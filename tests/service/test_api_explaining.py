@@ -66,6 +66,7 @@ def test_an_answer_is_explained_by_what_it_cites_and_what_it_does_not(client, pa
     assert [e["likelihood"] for e in whole["evidence"]] == sorted(
         (e["likelihood"] for e in whole["evidence"]), reverse=True
     )
+    assert all(isinstance(e["read"], float) for e in whole["evidence"])
     stages = {stage["stage"]: stage["ms"] for stage in told["stages"]}
     assert {"rewrite", "embed", "dense", "lexical", "fuse", "search", "answer"} <= stages.keys()
     assert stages["search"] >= stages["dense"] + stages["lexical"] + stages["fuse"]

@@ -76,6 +76,18 @@ def test_abstention_model_names_the_model_that_decides(serve, tmp_path):
         serve(abstention_model=tmp_path / "gone.json")
 
 
+def test_answer_reader_has_the_best_sentences_read(serve):
+    question = "Where did the airship come down?"
+    for wanted in (True, False):
+        parts = serve(answer_reader=wanted)
+        evidence = parts.assistant.evidence(parts.assistant.find(question))
+        assert [one.read is not None for one in evidence] == [wanted] * min(len(evidence), 12) + [False] * (
+            len(evidence) - 12
+        )
+        assert [one.score for one in evidence] == sorted((one.score for one in evidence), reverse=True)
+        assert parts.assistant.ask(question).answer.status == "answered"
+
+
 @pytest.mark.parametrize("overlap", [64, 100])
 def test_an_overlap_that_does_not_fit_the_chunks_is_refused(overlap):
     with pytest.raises(SettingsError) as refused:

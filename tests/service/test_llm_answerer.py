@@ -101,14 +101,14 @@ def models():
 
 
 @pytest.fixture
-def told(searcher, embedder, models):
+def told(searcher, embedder, reader, models):
     """A function that answers a question with the reply of an LLM."""
 
     def told(reply, question=QUESTION, at_once=False, **options):
         models.append(Saying(reply, at_once))
         answerer = LlmAnswerer(
             models[-1],
-            ExtractiveAnswerer(load_abstention_model()),
+            ExtractiveAnswerer(load_abstention_model(), reader=reader),
             embedder.encode,
             context_tokens=8192,
             reply_tokens=600,
@@ -310,7 +310,7 @@ FRAUD = (
 
 
 @pytest.fixture(scope="module")
-def of_people(embedder, tmp_path_factory):
+def of_people(embedder, reader, tmp_path_factory):
     """A function that answers a question about persons with the reply of an LLM."""
     catalog = Catalog(tmp_path_factory.mktemp("people"))
     articles = [
@@ -325,7 +325,7 @@ def of_people(embedder, tmp_path_factory):
     ]
     Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles(articles))
     people = Searcher(catalog.open_newest_good(Generation.open).value, embedder)
-    extractive = ExtractiveAnswerer(load_abstention_model())
+    extractive = ExtractiveAnswerer(load_abstention_model(), reader=reader)
 
     def ask(reply, question):
         answerer = LlmAnswerer(

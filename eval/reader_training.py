@@ -1,0 +1,240 @@
+"""Training the reader: from questions with candidate sentences to an adapter of the shipped model.
+
+Each question brings one sentence that answers it and a few that do not; the model learns to put the first above the
+others (softmax over the candidates) and to tell each by itself (logistic loss). docs/reader.md says from what data the
+shipped adapter was made.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Len
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from eval.sets.lines import DatasetError, parse_line, read_lines
+from eval.watching import Watch
+from index.model_files import quiet_offline
+from index.pairs import Pair, context_of, filled, open_tokenizer, pair_tokens
+from index.reader import reader_base
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+
+    from index.pair_model import PairModel
+
+WRONG_ONES = 3
+"""Candidates that do not answer, for each question and step."""
+
+NEAR = 3
+"""Of a text in order, up to two of the wrong ones are at most so many sentences away: those are the hardest."""
+
+QUESTIONS_AT_ONCE = 8
+WITHOUT_CONTEXT = 0.25
+"""So often a question's candidates are shown without context, as a collection may have none."""
+
+ALONE_WEIGHT = 0.5
+"""Of the logistic loss beside the softmax, where a wrong candidate counts half."""
+
+WARM_UP = 0.06
+SET_ASIDE = 40
+"""Every so many-th question is not learned from, but says how well the others taught."""
+
+_POOLED_BATCHES = 40
+
+
+class TrainingRow(BaseModel):
+    """A question with candidate sentences, some of which answer it; a line of the files that `train` reads.
+
+    Attributes:
+        question: The question.
+        title: Of the article, or empty.
+        sentences: At least two. Without `before` they are a text in order.
+        labels: For each sentence 1 if it answers, else 0; at least one of each.
+        before: For each sentence the one before it in its article, empty where there is none.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    question: str
+    title: str = ""
+    sentences: Annotated[tuple[str, ...], Len(2)]
+    labels: tuple[int, ...]
+    before: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingRow:
+        lengths = {len(self.labels), len(self.before or self.sentences), len(self.sentences)}
+        if len(lengths) > 1:
+            raise ValueError("sentences, labels and before differ in length")
+        if not set(self.labels) >= {0, 1}:
+            raise ValueError("no sentence that answers, or none that does not")
+        return self
+
+    def pairs(self, choice: random.Random) -> list[Pair]:
+        """Give a sentence that answers, then some that do not, all with or all without context."""
+        right = choice.choice([place for place, label in enumerate(self.labels) if label])
+        said = {sentence for sentence, label in zip(self.sentences, self.labels, strict=True) if label}
+        wrong = [place for place, sentence in enumerate(self.sentences) if sentence not in said]
+        near = [place for place in wrong if abs(place - right) <= NEAR] if self.before is None else []
+        taken = choice.sample(near, min(2, len(near)))
+        left = [place for place in wrong if place not in taken]
+        taken += choice.sample(left, min(WRONG_ONES - len(taken), len(left)))
+        bare = choice.random() < WITHOUT_CONTEXT
+        return [
+            Pair(self.question, self.sentences[place], "" if bare else self._context(place))
+            for place in [right, *taken]
+        ]
+
+    def _context(self, place: int) -> str:
+        before = self.before[place] if self.before is not None else self.sentences[place - 1] if place else ""
+        return context_of(before, self.title)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gave: of how many questions, and how often the right one of `WRONG_ONES` + 1 candidates came first.
+
+    `right` is a share of the questions that were set aside, before and after.
+    """
+
+    questions: int
+    set_aside: int
+    right: tuple[float, float]
+
+
+def read_rows(files: Sequence[Path]) -> list[TrainingRow]:
+    """Read training files, leaving out questions that no candidate answers or that all do.
+
+    Raises:
+        DatasetError: A file cannot be read, a line is malformed, or there are too few questions.
+    """
+    rows: list[TrainingRow] = []
+    for file in files:
+        for number, line in read_lines(file):
+            rows.append(parse_line(TrainingRow, line, f"{file}, line {number}"))
+    if len(rows) < 2:
+        raise DatasetError(
+            f"{', '.join(map(str, files))}: {len(rows)} questions; a reader needs thousands to learn from"
+        )
+    return rows
+
+
+def train(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    rank: int = 16,
+    epochs: float = 1.0,
+    rate: float = 1e-3,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> Trained:
+    """Train an adapter for the shipped model and write it.
+
+    Args:
+        files: Lines of `TrainingRow`.
+        out: The safetensors file to write.
+        rank: Of the adapter's changes.
+        epochs: How often each question is learned from.
+        rate: Largest learning rate; it rises from 0, and falls to 0 in the end.
+        seed: Of everything that is drawn.
+        watch: Told of the progress.
+
+    Raises:
+        DatasetError: As `read_rows`.
+        ModelRefused: The shipped model is missing.
+    """
+    rows = read_rows(files)
+    quiet_offline()
+    import torch
+
+    from index.pair_model import save_adapter, with_adapter
+
+    torch.manual_seed(seed)
+    choice = random.Random(seed)  # noqa: S311  # nothing secret is drawn
+    choice.shuffle(rows)
+    aside = [row.pairs(choice) for row in rows[::SET_ASIDE]]
+    learned = [row for place, row in enumerate(rows) if place % SET_ASIDE]
+    base = reader_base()
+    tokenizer = open_tokenizer(base)
+    model = with_adapter(base, rank)
+    steps = max(1, int(epochs * len(learned) / QUESTIONS_AT_ONCE))
+    parameters = [value for value in model.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=rate)
+    before = _share_right(model, tokenizer, aside)
+    model.train()
+    drawn = _batches(learned, choice)
+    with (watch or Watch()).steps("training", steps) as step:
+        for number in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(
+                    (number + 1) / (WARM_UP * steps + 1), (steps - number) / ((1 - WARM_UP) * steps)
+                )
+            questions = next(drawn)
+            logits = _logits(model, tokenizer, [pair for pairs in questions for pair in pairs])
+            loss = _loss(logits, [len(pairs) for pairs in questions])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            step()
+    after = _share_right(model, tokenizer, aside)
+    save_adapter(model, out, {"questions": str(len(learned)), "epochs": str(epochs), "rank": str(rank)})
+    return Trained(len(learned), len(aside), (before, after))
+
+
+def _batches(rows: Sequence[TrainingRow], choice: random.Random) -> Iterator[list[list[Pair]]]:
+    """Draw batches of questions for ever, each of like length so that little is padded."""
+    pooled = QUESTIONS_AT_ONCE * _POOLED_BATCHES
+    while True:
+        drawn = [row.pairs(choice) for row in choice.sample(rows, len(rows))]
+        batches = []
+        for start in range(0, len(drawn), pooled):
+            pool = sorted(drawn[start : start + pooled], key=_longest)
+            batches += [pool[first : first + QUESTIONS_AT_ONCE] for first in range(0, len(pool), QUESTIONS_AT_ONCE)]
+        choice.shuffle(batches)
+        yield from batches
+
+
+def _longest(pairs: Sequence[Pair]) -> int:
+    return max(len(pair.question) + len(pair.sentence) + len(pair.context) for pair in pairs)
+
+
+def _logits(model: PairModel, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> Tensor:
+    import torch
+
+    inputs = {name: torch.from_numpy(value) for name, value in filled(pair_tokens(tokenizer, pairs)).items()}
+    with torch.autocast("cpu", torch.bfloat16):
+        logits: Tensor = model(**inputs)
+    return logits[:, 0].float()
+
+
+def _loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Add up the losses of questions, the first of whose candidates is the right one."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
+
+    losses = []
+    for own in torch.split(logits, list(sizes)):
+        right = torch.zeros_like(own)
+        right[0] = 1
+        weights = torch.where(right > 0, 1.0, 0.5)
+        losses.append(
+            ALONE_WEIGHT * binary_cross_entropy_with_logits(own, right, weight=weights) - log_softmax(own, 0)[0]
+        )
+    return torch.stack(losses).mean()
+
+
+def _share_right(model: PairModel, tokenizer: Tokenizer, asked: Sequence[Sequence[Pair]]) -> float:
+    import torch
+
+    model.eval()
+    with torch.inference_mode():
+        first = [int(_logits(model, tokenizer, pairs).argmax()) == 0 for pairs in asked]
+    return sum(first) / len(first)

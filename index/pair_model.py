@@ -1,0 +1,137 @@
+"""The shipped embedding model with an adapter that has it read a question and a sentence together, on torch.
+
+The adapter holds low-rank changes of the model's weights (LoRA; Hu and others 2021) and a small head that makes one
+number of what the model gives for the first token. Everything else is the embedding model's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+
+from index.model_files import ModelRefused, load_safely
+
+FORMAT = "byline-reader/1"
+
+SCALE = 2.0
+"""What an adapter's changes are multiplied by."""
+
+_CHANGED = ("query", "key", "value", "dense")
+"""Last names of the layers that an adapter changes, inside the encoder."""
+
+
+class PairModel(nn.Module):
+    """A BERT whose first token's state becomes one number: the logit that the sentence answers the question."""
+
+    def __init__(self, bert: nn.Module, width: int) -> None:
+        super().__init__()
+        self.bert = bert
+        self.dense = nn.Linear(width, width)
+        self.out = nn.Linear(width, 1)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Give the logits, shape (n_pairs, 1); the inputs are of shape (n_pairs, n_tokens)."""
+        states = self.bert(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        logits: Tensor = self.out(torch.tanh(self.dense(states.last_hidden_state[:, 0])))
+        return logits
+
+
+class Adapted(nn.Module):
+    """A linear layer with a low-rank change beside it, which is all of it that learns."""
+
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.layer = layer.requires_grad_(requires_grad=False)
+        self.down = nn.Parameter(torch.randn(rank, layer.in_features) / math.sqrt(layer.in_features))
+        self.up = nn.Parameter(torch.zeros(layer.out_features, rank))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Give what the layer gives, changed."""
+        changed: Tensor = self.layer(states) + (states @ self.down.T) @ self.up.T * SCALE
+        return changed
+
+
+def with_adapter(base: Path, rank: int) -> PairModel:
+    """Give a model that is ready to learn: only its adapter does.
+
+    Args:
+        base: The folder of the embedding model.
+        rank: Of the changes.
+    """
+    model = _plain(base)
+    model.bert.requires_grad_(requires_grad=False)
+    for parent, name, layer in list(_layers(model)):
+        setattr(parent, name, Adapted(layer, rank))
+    return model
+
+
+def save_adapter(model: PairModel, file: Path, about: dict[str, str]) -> None:
+    """Write what a model has learned, in half precision.
+
+    Args:
+        model: Of `with_adapter`.
+        file: A safetensors file.
+        about: How it was made, for people.
+    """
+    learned = {
+        name: value.detach().half().contiguous() for name, value in model.named_parameters() if value.requires_grad
+    }
+    save_file(learned, file, {"format": FORMAT} | about)
+
+
+def load_pair_model(base: Path, adapter: Path, *, attention: str | None = None) -> PairModel:
+    """Load the embedding model with an adapter's changes made to its weights.
+
+    Args:
+        base: The folder of the embedding model.
+        adapter: What `save_adapter` wrote.
+        attention: As of `index.model_files.load_safely`.
+
+    Raises:
+        ModelRefused: The adapter cannot be read, or is of another model.
+    """
+    model = _plain(base, attention)
+    try:
+        with safe_open(adapter, "pt") as file:
+            if (file.metadata() or {}).get("format") != FORMAT:
+                raise ModelRefused(f"{adapter} is no adapter of the form {FORMAT}; install byline again")
+            learned = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a mapping
+        with torch.no_grad():
+            for _, _, layer in _layers(model):
+                name = _name_of(model, layer)
+                layer.weight += SCALE * learned.pop(f"{name}.up") @ learned.pop(f"{name}.down")
+        for head in ("dense", "out"):
+            own = {name: learned.pop(f"{head}.{name}") for name in ("weight", "bias")}
+            model.get_submodule(head).load_state_dict(own)
+        if learned:
+            raise KeyError(next(iter(learned)))
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelRefused(f"the adapter {adapter} cannot be used with the model in {base}: {error}") from error
+    return model.eval()
+
+
+def _plain(base: Path, attention: str | None = None) -> PairModel:
+    embedder = load_safely(SentenceTransformer, base, kind="embedding model", attention=attention)
+    bert: Any = embedder[0].auto_model
+    return PairModel(bert, int(bert.config.hidden_size))
+
+
+def _layers(model: PairModel) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
+    """Give the layers that an adapter changes, each with what holds it and its name there."""
+    encoder: Any = model.bert.encoder
+    for parent in encoder.modules():
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.Linear) and name in _CHANGED:
+                yield parent, name, layer
+
+
+def _name_of(model: PairModel, wanted: nn.Module) -> str:
+    return next(str(name) for name, module in model.named_modules() if module is wanted)

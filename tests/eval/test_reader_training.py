@@ -1,0 +1,103 @@
+"""Training the reader on a few made-up questions, as `byline eval train-reader` does."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eval.cli import app
+from eval.reader_training import TrainingRow, read_rows, train
+from eval.sets.lines import DatasetError
+from index.pairs import Pair
+from index.reader import TorchReader, reader_files
+
+pytestmark = pytest.mark.model
+
+PLACES = ["Norwick", "Tamsel", "Orlo", "Kerro", "Lund", "Galt", "Brill", "Ander"]
+THINGS = ["mill", "bridge", "tower", "school", "harbour"]
+ROWS = [
+    {
+        "question": f"When was the {thing} of {place} built?",
+        "title": place,
+        "sentences": [
+            f"The {thing} of {place} was built in {1900 + number}.",
+            f"The {thing} of {place} belongs to the town.",
+            f"{place} lies on the coast.",
+            f"Visitors like the {thing}.",
+        ],
+        "labels": [1, 0, 0, 0],
+    }
+    for number, (place, thing) in enumerate((place, thing) for place in PLACES for thing in THINGS)
+] * 3
+
+
+def written(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_a_trained_reader_puts_first_what_it_learned_to(tmp_path):
+    file, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "adapter.safetensors"
+    result = CliRunner().invoke(app, ["train-reader", str(file), "--out", str(out), "--epochs", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    trained = json.loads(result.stdout)
+    assert trained["questions"] + trained["set_aside"] == len(ROWS)
+    reader = TorchReader(reader_files(), out)
+    asked = "When was the abbey of Quill built?"
+    told = reader.read(
+        [
+            Pair(asked, words)
+            for words in ("The abbey of Quill was built in 1871.", "The abbey of Quill is closed on Mondays.")
+        ]
+    )
+    assert told[0] > told[1]
+
+
+def test_the_same_seed_gives_the_same_adapter(tmp_path):
+    file = written(tmp_path / "rows.jsonl", ROWS[:60])
+    outs = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for out in outs:
+        train([file], out, epochs=0.3, seed=7)
+    first, second = (TorchReader(reader_files(), out).read([Pair("Who?", "Ida Quist.")]) for out in outs)
+    assert np.allclose(first, second, atol=1e-4)
+
+
+def test_a_question_brings_a_right_sentence_first_and_wrong_ones_after_it():
+    row = TrainingRow.model_validate(
+        {"question": "Q?", "title": "T", "sentences": ["a", "b", "c", "d", "b"], "labels": [0, 1, 0, 0, 0]}
+    )
+    drawn = [row.pairs(random.Random(seed)) for seed in range(50)]
+    for pairs in drawn:
+        assert pairs[0].sentence == "b"
+        # What says the same as the right one is not wrong.
+        assert {pair.sentence for pair in pairs[1:]} == {"a", "c", "d"}
+        assert len({pair.context == "" for pair in pairs if pair.sentence != "a"}) == 1
+    contexts = {(pair.sentence, pair.context) for pairs in drawn for pair in pairs if pair.context}
+    assert contexts == {("a", "T"), ("b", "T | a"), ("c", "T | b"), ("d", "T | c")}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"labels": [1, 0]}, "differ in length"),
+        ({"before": ["x"]}, "differ in length"),
+        ({"labels": [0, 0, 0, 0]}, "no sentence that answers"),
+        ({"labels": [1, 1, 1, 1]}, "no sentence that answers"),
+        ({"sentences": ["one"]}, "sentences"),
+        ({"question": None}, "question"),
+    ],
+)
+def test_a_malformed_line_is_named(change, said, tmp_path):
+    file = written(tmp_path / "rows.jsonl", [ROWS[0], ROWS[1] | change])
+    with pytest.raises(DatasetError, match=said) as refused:
+        read_rows([file])
+    assert f"{file}, line 2" in str(refused.value)
+
+
+def test_too_few_questions_are_refused(tmp_path):
+    with pytest.raises(DatasetError, match="1 questions"):
+        read_rows([written(tmp_path / "rows.jsonl", ROWS[:1])])
+    result = CliRunner().invoke(app, ["train-reader", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "out")])
+    assert result.exit_code != 0
