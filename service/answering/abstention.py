@@ -28,6 +28,10 @@ LOOKED_AT = 5
 """Pieces of evidence whose best cosine says whether the articles are about the question at all."""
 
 
+HEARD = 0.05
+"""Share of a question's words, by their rarity, that one of these must have around it."""
+
+
 class AbstentionModelRefused(WrongUse):
     """The file of the abstention model is missing or is not one; the message says what to do."""
 
@@ -134,4 +138,6 @@ def decide(question: Question, ranked: Sequence[Evidence], model: AbstentionMode
         return Decision("no_relevant_passage", confidence)
     if (against := contradicting(question.text, ranked)) is not None:
         return Decision("premise_contradicted", confidence, against)
-    return Decision("not_stated" if confidence < model.threshold else None, confidence)
+    # Nothing that sets the question apart is said anywhere near: "Why did she resign?" where nobody resigns.
+    unheard = all(evidence.context < HEARD for evidence in ranked[:LOOKED_AT])
+    return Decision("not_stated" if unheard or confidence < model.threshold else None, confidence)

@@ -177,6 +177,13 @@ _SIGNS_OF_AGE = _Signs(*(AnyCase(pattern) for pattern in _AGE))
 
 _SHORT = re.compile(r"\b[A-Z][A-Z\d&-]+\b")
 
+# "Which ministers went": somebody of that office, by name: "Foreign Minister Ida Quist", "Dr. Brennick, an economist".
+_OFFICE = re.compile(
+    r"\b(?:which|what) (?:\w+ )?"
+    r"(?P<office>minister|president|mayor|director|scientist|professor|economist|governor|judge)s?\b",
+    re.IGNORECASE,
+)
+
 # Whose words are asked for: "what did Mayor Ines Roth say".
 _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
 _LARGE = re.compile(r"[A-Z][\w’'-]+")
@@ -214,6 +221,25 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
         return 1.0  # "the World Health Organization (WHO)"
     if expectation == "quotation" and (speaker := _speaker_of(question)):
         return _holds_words_of(speaker, words, signs)
+    if expectation == "person" and (office := _OFFICE.search(question)):
+        return _holds_one_of(office["office"].casefold(), words, question, signs)
+    return _holds_sign(signs, words, question)
+
+
+def _holds_one_of(office: str, words: str, question: str, signs: _Signs) -> float:
+    """Tell how far a sentence names somebody of an office: surely where name and office stand side by side."""
+    held = _holds_sign(signs, words, question)
+    return held if held < 1 or _named_office(office).search(words) else PERHAPS
+
+
+@lru_cache(maxsize=100)
+def _named_office(office: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?i:\b{office}s?),? {_NOBODY}[A-Z]|[A-Z][\w’'-]+, (?i:(?:an?|the|[\w’'-]+) (?:[\w’'-]+ )?{office})\b"
+    )
+
+
+def _holds_sign(signs: _Signs, words: str, question: str) -> float:
     asked = question.casefold()
     for pattern, worth in ((signs.sure, 1.0), (signs.perhaps, PERHAPS)):
         for match in pattern.finditer(words):

@@ -41,7 +41,7 @@ class Sayable:
 
 
 UNREAD = Sayable(enough=0.7, worth=0.15)
-READ = Sayable(enough=0.75, worth=0.1)
+READ = Sayable(enough=0.8, worth=0.1)
 """Where a reader has read: of what it puts first more is right, so that as much is said as without it."""
 
 SAME = 0.9

@@ -24,6 +24,12 @@ _EDGES = " \t\r\n,;?.!"
 _NAMES = re.compile(
     rf"(?<=[a-z,] )(?!(?:{MONTH}|{WEEKDAY})\b)[A-Z][\w&’'.-]*(?: (?:[A-Z&][\w&’'.-]*|of|the(?= [A-Z])))*(?<!of)"
 )
+# "…, and which on the second": the verb is in the part before, whose asking word comes again.
+_SAID_BEFORE = re.compile(
+    r"(?P<asks>which|who|whom|what|where|when|how many|how much)(?: ones?)?"
+    r" (?P<rest>(?:in|on|at|for|of|to|from|with|by|under|during|after|before) [\w’' .-]+)",
+    re.IGNORECASE,
+)
 _ENOUGH_TERMS = 3
 """A part with fewer words of its own and without a name says too little to be searched by them."""
 
@@ -52,7 +58,7 @@ def parts_of(question: str) -> tuple[Part, ...]:
     parts = [Part(words[0], f"{words[0]}?")]
     for number, own in enumerate(words[1:], start=1):
         # "And when will it open?" leans on the first part as a message leans on the one before it.
-        search = stand_alone(f"{own}?", [Turn("user", f"{words[0]}?")])
+        search = stand_alone(_leaning(own, words[0]), [Turn("user", f"{words[0]}?")])
         names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in search]
         if names:
             search += f" {' '.join(dict.fromkeys(names))}"
@@ -60,3 +66,11 @@ def parts_of(question: str) -> tuple[Part, ...]:
             search += f" {question.strip()}"
         parts.append(Part(own, search))
     return tuple(parts)
+
+
+def _leaning(own: str, first: str) -> str:
+    """Give a part as a message that leans on the first: "And on the second?" for "which on the second"."""
+    found = _SAID_BEFORE.fullmatch(own)
+    if found and first.casefold().startswith(found["asks"].casefold()):
+        return f"And {found['rest']}?"
+    return f"{own}?"

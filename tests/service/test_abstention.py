@@ -1,12 +1,14 @@
 """Whether the evidence answers at all: the model's file, its features, and what it decides."""
 
 import json
+from dataclasses import replace
 from math import exp
 
 import pytest
 
 from service.answering.abstention import (
     FEATURES,
+    HEARD,
     AbstentionModel,
     AbstentionModelRefused,
     decide,
@@ -139,6 +141,16 @@ def test_without_a_word_to_look_for_nothing_is_answered(looked_at):
     asked, _ = looked_at("the of and?")
     _, ranked = looked_at("How much did the Alder Bridge in Norwick cost?")
     assert decide(asked, ranked, model(intercept=9.0)).reason == "no_relevant_passage"
+
+
+@pytest.mark.model
+def test_what_is_said_nowhere_near_is_not_answered_however_sure_the_model(looked_at):
+    asked, ranked = looked_at("Why was the Alder Bridge demolished?")
+    nowhere = [replace(evidence, context=0.0) for evidence in ranked]
+    assert decide(asked, ranked, model(intercept=9.0)).reason is None
+    assert decide(asked, nowhere, model(intercept=9.0)).reason == "not_stated"
+    one = replace(ranked[4], context=HEARD)
+    assert decide(asked, [*nowhere[:4], one], model(intercept=9.0)).reason is None
 
 
 @pytest.mark.model

@@ -178,6 +178,33 @@ def test_what_a_part_leaves_unsaid_is_put_in():
     assert part.search.startswith("When will the new pier of Orlo open?")
 
 
+@pytest.mark.parametrize(
+    ("question", "second"),
+    [
+        ("Which ships called on the first day, and which on the second?", "Which ships called on the second day?"),
+        ("Who chaired the jury in 2024, and who in 2025?", "Who chaired the jury in 2025?"),
+        ("How many people came in May, and how many in June?", "How many people came in June?"),
+    ],
+)
+def test_a_part_without_a_verb_has_that_of_the_part_before(question, second):
+    assert [part.search for part in parts_of(question)][1] == second
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "worth"),
+    [
+        ("Which ministers went to Orlo?", "Foreign Minister Ida Quist and Tom Brill went to Orlo.", 1.0),
+        ("Which ministers went to Orlo?", "Ida Quist, the foreign minister, went to Orlo.", 1.0),
+        ("Which ministers went to Orlo?", "The prime minister flew to Orlo with Tom Brill.", PERHAPS),
+        ("Which economist doubts it?", "Dr. Odalys Brill, an economist at the institute, doubts it.", 1.0),
+        ("Which economist doubts it?", "Tom Brill doubts it.", PERHAPS),
+        ("Which minister went?", "Nobody went.", 0.0),
+    ],
+)
+def test_who_holds_an_office_is_told_by_name_and_office_together(question, words, worth):
+    assert holds(expectation_of(question), words, question) == worth
+
+
 @given(st.text(st.sampled_from("who what,;?. andif"), max_size=400))
 def test_parts_are_words_of_the_question_in_its_order(question):
     place = 0
