@@ -113,6 +113,7 @@ def calibrate(
         "questions": sum(case.split == "tune" for case in cases),
         "most_declined": most_declined,
         "passages": settings.answer_passages,
+        "reader": settings.answer_reader,
         "errors": [one.to_json() for one in errors],
     }
     return Calibration(model.model_copy(update={"fitted": record}), errors)

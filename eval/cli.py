@@ -276,7 +276,7 @@ def train_reader(
     epochs: Annotated[float, typer.Option(min=0.001, max=100, help="How often each question is learned from.")] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Train the reader, which reads a question and a sentence together, for `index/reader.safetensors`."""
+    """Train a reader, which reads a question and a sentence together (docs/reader.md)."""
     from eval.reader_training import train
     from service.console import note, say, say_json
 
@@ -294,7 +294,8 @@ def train_reader(
     else:
         say(f"Learned from {trained.questions} questions. Of {trained.set_aside} others the sentence that answers came")
         say(f"first among its candidates in {before:.3f} before and {after:.3f} after.")
-    note(f"The adapter is in {out}.")
+    note(f"The adapter is in {out}; in a source tree it takes the place of index/reader.safetensors, and then")
+    note("docs/reader.md says what must be fitted anew.")
 
 
 def _llm_of(settings: Settings) -> ChatModel:

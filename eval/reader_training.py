@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -64,15 +64,17 @@ class TrainingRow(BaseModel):
     question: str
     title: str = ""
     sentences: Annotated[tuple[str, ...], Len(2)]
-    labels: tuple[int, ...]
+    labels: tuple[Literal[0, 1], ...]
     before: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> TrainingRow:
-        lengths = {len(self.labels), len(self.before or self.sentences), len(self.sentences)}
+        before = self.sentences if self.before is None else self.before
+        lengths = {len(self.labels), len(before), len(self.sentences)}
         if len(lengths) > 1:
             raise ValueError("sentences, labels and before differ in length")
-        if not set(self.labels) >= {0, 1}:
+        right = {sentence for sentence, label in zip(self.sentences, self.labels, strict=True) if label}
+        if not right or right == set(self.sentences):
             raise ValueError("no sentence that answers, or none that does not")
         return self
 
@@ -109,7 +111,7 @@ class Trained:
 
 
 def read_rows(files: Sequence[Path]) -> list[TrainingRow]:
-    """Read training files, leaving out questions that no candidate answers or that all do.
+    """Read training files.
 
     Raises:
         DatasetError: A file cannot be read, a line is malformed, or there are too few questions.

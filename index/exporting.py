@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.metadata import version
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from index.durable import fsync_folder, fsync_tree, locked, make_folder, naming_full_storage, replace_text, sha256_of
 from index.model_files import ModelFiles, ModelRefused, load_safely, quiet_offline
+from index.pairs import Pair
 
 FORMAT = 1
 OPSET = 17
@@ -32,6 +32,8 @@ REFERENCE_FILE = "reference.npy"
 RECORD_FILE = "export.json"
 _DESCRIPTION_FILE = "description.json"
 LOCK_FILE = "lock"
+
+CHECKED_PAIRS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,12 @@ def check_texts() -> tuple[list[str], list[str]]:
         (folder / name).read_text(encoding="utf-8").splitlines() for name in ("questions.txt", "passages.txt")
     )
     return questions, passages
+
+
+def check_pairs() -> list[Pair]:
+    """Give the questions and passages that runtimes of a reader are compared by."""
+    questions, passages = check_texts()
+    return [Pair(*both) for both in zip(questions[:CHECKED_PAIRS], passages, strict=False)]
 
 
 @naming_full_storage()
@@ -228,14 +236,11 @@ def _export_reader(model_folder: Path, adapter: Path, target: Path) -> Descripti
     import torch
 
     from index.pair_model import load_pair_model
-    from index.pairs import LONGEST_TOKENS, Pair, filled, open_tokenizer, pair_tokens
+    from index.pairs import LONGEST_TOKENS, filled, open_tokenizer, pair_tokens
 
     model = load_pair_model(model_folder, adapter, attention="eager")
     tokenizer = open_tokenizer(model_folder)
-    questions, passages = check_texts()
-    tokens = pair_tokens(
-        tokenizer, [Pair(question, passage) for question, passage in zip(cycle(questions), passages, strict=False)]
-    )
+    tokens = pair_tokens(tokenizer, check_pairs())
     with torch.inference_mode():
         logits = [
             model(**{name: torch.from_numpy(value) for name, value in filled([one]).items()}).numpy() for one in tokens

@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from index.durable import sha256_of
 from index.encoder import batches, padded
-from index.exporting import MODEL_FILE, Export, open_export
-from index.model_files import SHIPPED_MODEL, ModelFiles, check_model, quiet_offline
+from index.exporting import MODEL_FILE, REFERENCE_FILE, Export, check_pairs, open_export
+from index.model_files import SHIPPED_MODEL, ModelFiles, ModelRefused, check_model, quiet_offline
 from index.pairs import Pair, filled, open_tokenizer, pair_tokens
 from index.runtimes import REFERENCE, Engine, open_session
 
 Logits = NDArray[np.float32]
+
+MOST_APART = 0.5
+"""So far an engine's logits may be from the reference's; bf16 brings a tenth."""
 
 SHIPPED_ADAPTER = Path(__file__).with_name("reader.safetensors")
 
@@ -85,12 +88,20 @@ def load_reader(engine: Engine, prepared: Path) -> Reader:
         prepared: Folder where exported models are kept.
 
     Raises:
-        ModelRefused: A file of it is missing or is not what it should be.
+        ModelRefused: A file of it is missing or is not what it should be, it cannot be exported, or the engine gives
+            other logits than torch; torch itself can still run it where only the last two are true.
     """
     files = reader_files()
     if engine == REFERENCE:
         return TorchReader(files, SHIPPED_ADAPTER)
-    return ExportedReader(open_export(prepared, files), engine)
+    export = open_export(prepared, files)
+    reader = ExportedReader(export, engine)
+    found = reader.read(check_pairs())
+    wanted = np.load(export.folder / REFERENCE_FILE, allow_pickle=False)[: len(found), 0]
+    apart = float(np.abs(found - wanted).max())
+    if apart > MOST_APART:
+        raise ModelRefused(f"{engine} reads otherwise than torch: its logits of the check texts are {apart:.2f} apart")
+    return reader
 
 
 def prepare_reader(engine: Engine, prepared: Path) -> None:

@@ -17,10 +17,10 @@ from index.embedding import Embedder, EmbedderSettings, LazyEmbedder, engine_dif
 from index.errors import IndexingError, NoGeneration
 from index.manifest import Manifest, read_manifest
 from index.model_files import check_model
-from index.reader import load_reader, prepare_reader
+from index.reader import Reader, load_reader, prepare_reader
 from index.reports import BuildReport, difference
 from index.reranking import load_reranker
-from index.runtimes import Engine
+from index.runtimes import REFERENCE, Engine
 from ingest.article import ArticleId
 from ingest.chunking import ChunkingSettings
 from ingest.cleaning import CLEANING_VERSION
@@ -150,7 +150,7 @@ def open_assistant(
     live = LiveIndex(catalog, embedder, removed, reranker)
     live.refresh()
     abstention = load_abstention_model(settings.abstention_model, read=settings.answer_reader)
-    reader = load_reader(embedder.engine, _prepared(settings)) if settings.answer_reader else None
+    reader = _open_reader(embedder.engine, _prepared(settings)) if settings.answer_reader else None
     extractive = ExtractiveAnswerer(abstention, max_sentences=settings.answer_sentences, reader=reader)
     model = open_llm(settings, seconds=llm_seconds)
     llm = _llm_answerer(model, settings, extractive, embedder) if model is not None else None
@@ -262,10 +262,10 @@ def index_builder(settings: Settings) -> RunBuild:
                 on_progress=on_progress,
                 cancelled=cancelled,
             )
-            if first and settings.answer_reader and report.chunks_embedded:
-                _prepare_reader(embedder.engine, _prepared(settings))
             for problem in erase_removed(library, settings.data):
                 log.warning("erasing is not finished; the next build goes on with it", reason=problem)
+            if first and settings.answer_reader and report.chunks_embedded:
+                _prepare_reader(embedder.engine, _prepared(settings))
             return report
         finally:
             library.close()
@@ -273,12 +273,22 @@ def index_builder(settings: Settings) -> RunBuild:
     return run
 
 
+def _open_reader(engine: Engine, prepared: Path) -> Reader:
+    try:
+        return load_reader(engine, prepared)
+    except (IndexingError, OSError) as error:  # such as a folder that may not be written to
+        if engine == REFERENCE:
+            raise
+        log.warning("torch reads the sentences of answers, slower", instead_of=str(engine), reason=str(error))
+        return load_reader(REFERENCE, prepared)
+
+
 def _prepare_reader(engine: Engine, prepared: Path) -> None:
     """Export the reader during the first build, so that the first question after it need not wait for that."""
     try:
         prepare_reader(engine, prepared)
-    except IndexingError as error:
-        log.warning("the reader of answers is not prepared; the first question tries it again", reason=str(error))
+    except (IndexingError, OSError) as error:
+        log.warning("the reader of answers is not prepared; the next start tries it again", reason=str(error))
 
 
 def is_up_to_date(settings: Settings, library: ArticleLibrary, catalog: Catalog) -> bool:

@@ -29,7 +29,7 @@ LOOKED_AT = 5
 
 
 HEARD = 0.05
-"""Share of a question's words, by their rarity, that one of these must have around it."""
+"""Share of a question's words, by their rarity, that one of the first `LOOKED_AT` pieces must have around it."""
 
 
 class AbstentionModelRefused(WrongUse):

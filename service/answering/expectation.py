@@ -47,8 +47,8 @@ _SHARE = (
 
 _THINGS_THAT_ACT = (
     "person|people|man|woman|ministers?|presidents?|leaders?|mayors?|directors?|scientists?|professors?|economists?|"
-    "compan(?:y|ies)|firms?|organi[sz]ations?|clubs?|teams?|actor|actress|author|singer|player|coach|governor|"
-    "judge|officials?|politicians?|part(?:y|ies)|group|union|bank|agency|countr(?:y|ies)"
+    "compan(?:y|ies)|firms?|organi[sz]ations?|clubs?|teams?|actor|actress|author|singer|player|coach|governors?|"
+    "judges?|officials?|politicians?|part(?:y|ies)|group|union|bank|agency|countr(?:y|ies)"
 )
 _PLACES = "city|cities|towns?|countr(?:y|ies)|places?|regions?|streets?|stations?|ports?|rivers?|states?|county|venue"
 _SAID = "said|says|told|called|described|warned|argued|claimed|thinks?|believes?|considers?"
@@ -234,9 +234,11 @@ def _holds_one_of(office: str, words: str, question: str, signs: _Signs) -> floa
 
 @lru_cache(maxsize=100)
 def _named_office(office: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?i:\b{office}s?),? {_NOBODY}[A-Z]|[A-Z][\w’'-]+, (?i:(?:an?|the|[\w’'-]+) (?:[\w’'-]+ )?{office})\b"
-    )
+    """Find "Minister Ida Quist", "minister of finance, Ida Quist", "Ida Quist, the former deputy minister"."""
+    one = rf"{_NOBODY}(?!The\b)[A-Z][\w’'-]+"
+    before = rf"\b(?i:{office}s?)(?: (?:of|for) (?:the )?\w+(?: and \w+)?)?,? {one}"
+    behind = rf"\b{_NOBODY}[A-Z][\w’'-]+ {one}(?:, | \()(?:[\w’'-]+ ){{0,4}}(?i:{office}s?)\b"
+    return re.compile(f"{before}|{behind}")
 
 
 def _holds_sign(signs: _Signs, words: str, question: str) -> float:

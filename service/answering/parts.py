@@ -24,10 +24,12 @@ _EDGES = " \t\r\n,;?.!"
 _NAMES = re.compile(
     rf"(?<=[a-z,] )(?!(?:{MONTH}|{WEEKDAY})\b)[A-Z][\w&’'.-]*(?: (?:[A-Z&][\w&’'.-]*|of|the(?= [A-Z])))*(?<!of)"
 )
-# "…, and which on the second": the verb is in the part before, whose asking word comes again.
+# "…, and which on the second": the verb is in the part before, whose asking word comes again. No more than a few words,
+# or it has a verb of its own: "who on board was saved".
 _SAID_BEFORE = re.compile(
     r"(?P<asks>which|who|whom|what|where|when|how many|how much)(?: ones?)?"
-    r" (?P<rest>(?:in|on|at|for|of|to|from|with|by|under|during|after|before) [\w’' .-]+)",
+    r" (?P<rest>(?:in|on|at|for|with|by|under|during|after|before)"
+    r" (?:[\w’'-]+|the (?:first|second|third|last|next|other)(?: [\w’'-]+)?))",
     re.IGNORECASE,
 )
 _ENOUGH_TERMS = 3
@@ -58,7 +60,10 @@ def parts_of(question: str) -> tuple[Part, ...]:
     parts = [Part(words[0], f"{words[0]}?")]
     for number, own in enumerate(words[1:], start=1):
         # "And when will it open?" leans on the first part as a message leans on the one before it.
-        search = stand_alone(_leaning(own, words[0]), [Turn("user", f"{words[0]}?")])
+        if (again := _asked_again(own, words[0])) is not None:
+            parts.append(Part(own, again))
+            continue
+        search = stand_alone(f"{own}?", [Turn("user", f"{words[0]}?")])
         names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in search]
         if names:
             search += f" {' '.join(dict.fromkeys(names))}"
@@ -68,9 +73,11 @@ def parts_of(question: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _leaning(own: str, first: str) -> str:
-    """Give a part as a message that leans on the first: "And on the second?" for "which on the second"."""
+def _asked_again(own: str, first: str) -> str | None:
+    """Ask the first part again as one without a verb changes it, "which on the second"; None for others."""
     found = _SAID_BEFORE.fullmatch(own)
-    if found and first.casefold().startswith(found["asks"].casefold()):
-        return f"And {found['rest']}?"
-    return f"{own}?"
+    asks = found and re.match(rf"\W*{found['asks']}\b", first, re.IGNORECASE)
+    if not found or not asks:
+        return None
+    again = stand_alone(f"And {found['rest']}?", [Turn("user", f"{first}?")])
+    return again if again.casefold().startswith(found["asks"].casefold()) else None

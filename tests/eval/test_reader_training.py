@@ -83,6 +83,9 @@ def test_a_question_brings_a_right_sentence_first_and_wrong_ones_after_it():
     [
         ({"labels": [1, 0]}, "differ in length"),
         ({"before": ["x"]}, "differ in length"),
+        ({"before": []}, "differ in length"),
+        ({"sentences": ["a", "a", "a", "a"]}, "none that does not"),
+        ({"labels": [1, 0, 2, 0]}, "labels"),
         ({"labels": [0, 0, 0, 0]}, "no sentence that answers"),
         ({"labels": [1, 1, 1, 1]}, "no sentence that answers"),
         ({"sentences": ["one"]}, "sentences"),

@@ -1,8 +1,11 @@
 """What the extractive answerer says and does not say, with the real model over articles of our own."""
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from math import exp
 
+import numpy as np
 import pytest
 
 from index.builder import Builder, GivenArticles
@@ -13,7 +16,7 @@ from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.answering.abstention import load_abstention_model
-from service.answering.evidence import Question, gather, quotable
+from service.answering.evidence import READ, READ_PIECES, Question, gather, quotable
 from service.answering.extractive import ExtractiveAnswerer, FoundPart, likelihoods
 from service.answering.parts import parts_of
 from service.answering.referents import leans
@@ -307,3 +310,38 @@ def test_a_sentence_that_an_article_repeats_is_one_piece_of_evidence(tmp_path, e
         "The toll of Wexcombe is 3 crowns.",
         "The toll of Wexcombe is a secret.",
     ]
+
+
+class Backwards:
+    """A reader that prefers what it is given last."""
+
+    def __init__(self):
+        self.pairs = []
+
+    def read(self, pairs):
+        self.pairs.append(list(pairs))
+        return np.arange(len(pairs), dtype=np.float32)
+
+
+def test_only_the_best_pieces_are_read_and_the_rest_count_as_the_worst(tmp_path, embedder):
+    text = "\n\n".join(
+        f"Toll gate {name} of Wexcombe takes {number} crowns." for number, name in enumerate("ABCDEFGHIJKL")
+    )
+    catalog = Catalog(tmp_path)
+    article = prepare(RawArticle(text=text, title="Tolls", external_id="t"))
+    Builder(catalog, embedder, ChunkingSettings(250, 0)).build(GivenArticles([article]))
+    generation = catalog.open_newest_good(Generation.open).value
+    asked = Question.read("What does toll gate C of Wexcombe take?", generation)
+    result = Searcher(generation, embedder).search(asked.text)
+    reader = Backwards()
+    unread, found = gather(asked, result, generation), gather(asked, result, generation, reader)
+    (pairs,) = reader.pairs
+    assert [pair.sentence for pair in pairs] == [evidence.quote for evidence in unread[:READ_PIECES]]
+    assert {pair.question for pair in pairs} == {asked.text}
+    befores = {sentence: before for before, sentence in pairwise(["", *text.split("\n\n")])}
+    assert [pair.context for pair in pairs] == [befores[pair.sentence] for pair in pairs]
+    read = {evidence.quote: evidence.read for evidence in found}
+    assert [read[evidence.quote] for evidence in unread] == [*range(READ_PIECES), *[None] * (len(unread) - READ_PIECES)]
+    worst = unread[READ_PIECES].scored(READ, 0.0).score
+    assert next(evidence.score for evidence in found if evidence.quote == unread[READ_PIECES].quote) == worst
+    assert gather(asked, replace(result, hits=()), generation, reader) == []

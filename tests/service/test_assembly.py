@@ -2,10 +2,13 @@
 
 import pytest
 
+from index.model_files import ModelRefused
+from index.runtimes import REFERENCE
 from ingest.intake import prepare
 from ingest.readers import RawArticle
 from service import assembly
 from service.answering.abstention import AbstentionModelRefused, load_abstention_model
+from service.answering.evidence import READ_PIECES
 from service.settings import Settings, SettingsError, load_settings
 
 pytestmark = pytest.mark.model
@@ -81,11 +84,26 @@ def test_answer_reader_has_the_best_sentences_read(serve):
     for wanted in (True, False):
         parts = serve(answer_reader=wanted)
         evidence = parts.assistant.evidence(parts.assistant.find(question))
-        assert [one.read is not None for one in evidence] == [wanted] * min(len(evidence), 12) + [False] * (
-            len(evidence) - 12
-        )
+        assert len(evidence) < READ_PIECES
+        assert all((one.read is not None) is wanted for one in evidence)
         assert [one.score for one in evidence] == sorted((one.score for one in evidence), reverse=True)
         assert parts.assistant.ask(question).answer.status == "answered"
+
+
+def test_where_the_engine_cannot_read_torch_does(serve, embedder, reader, monkeypatch):
+    asked = []
+
+    def load(engine, prepared):
+        asked.append(engine)
+        if engine != REFERENCE:
+            raise ModelRefused("no room for it")
+        return reader
+
+    monkeypatch.setattr(assembly, "load_reader", load)
+    parts = serve()
+    found = parts.assistant.evidence(parts.assistant.find("Where did the airship come down?"))
+    assert found[0].read is not None
+    assert asked == list(dict.fromkeys([embedder.engine, REFERENCE]))
 
 
 @pytest.mark.parametrize("overlap", [64, 100])

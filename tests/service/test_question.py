@@ -184,6 +184,9 @@ def test_what_a_part_leaves_unsaid_is_put_in():
         ("Which ships called on the first day, and which on the second?", "Which ships called on the second day?"),
         ("Who chaired the jury in 2024, and who in 2025?", "Who chaired the jury in 2025?"),
         ("How many people came in May, and how many in June?", "How many people came in June?"),
+        ("Which team won the cup, and which of its players was injured?", "Which of the cup’s players was injured?"),
+        ("Who is the mayor, and who in Orlo opposed her plan?", "Who in Orlo opposed the mayor’s plan?"),
+        ("How many ships were lost, and how many from Norwick were saved?", "how many from Norwick were saved?"),
     ],
 )
 def test_a_part_without_a_verb_has_that_of_the_part_before(question, second):
@@ -199,6 +202,13 @@ def test_a_part_without_a_verb_has_that_of_the_part_before(question, second):
         ("Which economist doubts it?", "Dr. Odalys Brill, an economist at the institute, doubts it.", 1.0),
         ("Which economist doubts it?", "Tom Brill doubts it.", PERHAPS),
         ("Which minister went?", "Nobody went.", 0.0),
+        ("Which professor won?", "On Monday, the professor met Tom Brill.", PERHAPS),
+        ("Which mayor won?", "In Port Ellisand, the mayor praised Tom Brill.", PERHAPS),
+        ("Which minister resigned?", "Minister of Finance Ida Quist resigned.", 1.0),
+        ("Which minister resigned?", "The minister of finance, Ida Quist, resigned.", 1.0),
+        ("Which minister resigned?", "Ida Quist, the former deputy prime minister, resigned.", 1.0),
+        ("Which economists doubt it?", "Ida Quist and Tom Brill, economists at the bank, doubt it.", 1.0),
+        ("Which judges heard it?", "Judges Ida Quist and Tom Brill heard it.", 1.0),
     ],
 )
 def test_who_holds_an_office_is_told_by_name_and_office_together(question, words, worth):
