@@ -105,8 +105,8 @@ def calibrate(
         if not isinstance(opened, QuestionSet):
             raise DatasetError(f"{name!r} is a BEIR folder and has no unanswerable questions; name a question set")
         cases += _cases(opened, settings, embedder, watch or Watch())
-    shipped = load_abstention_model(settings.abstention_model, read=settings.answer_reader)
-    model = fit(cases, most_declined=most_declined, relevant=shipped.relevant)
+    current = load_abstention_model(settings.abstention_model, read=settings.answer_reader)
+    model = fit(cases, most_declined=most_declined, relevant=current.relevant)
     errors = errors_of(model, cases)
     record = {
         "sets": sorted({case.set for case in cases}),

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eval.sets.lines import DatasetError, parse_line, read_lines
 from eval.watching import Watch
@@ -63,7 +62,7 @@ class TrainingRow(BaseModel):
 
     question: str
     title: str = ""
-    sentences: Annotated[tuple[str, ...], Len(2)]
+    sentences: Annotated[tuple[str, ...], Field(min_length=2)]
     labels: tuple[Literal[0, 1], ...]
     before: tuple[str, ...] | None = None
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from index.exporting import MODEL_FILE, TOKENIZER_FILE, Export
+from index.exporting import MODEL_FILE, Export
+from index.pairs import open_tokenizer
 from index.runtimes import Engine, TokenIds, Vectors, open_session
 
 PADDED_TO = 8
@@ -28,8 +28,8 @@ class ExportedEmbedder:
         self._described = described
         self._session = open_session(engine, export.folder / MODEL_FILE, threads=os.cpu_count() or 1)
         # Two, as cutting off is a setting of the tokenizer: what is set once may be used by any number of threads.
-        self._counter = _tokenizer(export)
-        self._tokenizer = _tokenizer(export)
+        self._counter = open_tokenizer(export.folder)
+        self._tokenizer = open_tokenizer(export.folder)
         self._tokenizer.enable_truncation(described.longest)
 
     def encode(self, texts: Sequence[str], *, on_batch: Callable[[int], None] | None = None) -> Vectors:
@@ -78,10 +78,3 @@ def batches(lengths: Sequence[int], tokens_at_once: int) -> Iterator[list[int]]:
 def padded(length: int) -> int:
     """Give the length that a text is filled up to."""
     return -(-max(length, 1) // PADDED_TO) * PADDED_TO
-
-
-def _tokenizer(export: Export) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(export.folder / TOKENIZER_FILE))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -21,13 +21,12 @@ from typing import Any
 
 from index.durable import fsync_folder, fsync_tree, locked, make_folder, naming_full_storage, replace_text, sha256_of
 from index.model_files import ModelFiles, ModelRefused, load_safely, quiet_offline
-from index.pairs import Pair
+from index.pairs import TOKENIZER_FILE, Pair
 
 FORMAT = 1
 OPSET = 17
 
 MODEL_FILE = "model.onnx"
-TOKENIZER_FILE = "tokenizer.json"
 REFERENCE_FILE = "reference.npy"
 RECORD_FILE = "export.json"
 _DESCRIPTION_FILE = "description.json"

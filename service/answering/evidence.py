@@ -105,8 +105,8 @@ class Evidence:
     the same with the title, the heading and the sentence before; `expected`, in [0, 1], how far it holds the kind of
     thing that is asked for; `standing` is what its place in the article and the article's day add to its score;
     `read` is what a reader gave it, as a logit, None where none read it; `also_in` names other articles that hold the
-    same words; `score` joins them with those of the passage and orders the
-    evidence. Scores of one question are logits: their softmax is how likely each piece is the right one.
+    same words; `score` joins them with those of the passage and orders the evidence. Scores of one question are logits:
+    their softmax is how likely each piece is the right one.
     """
 
     hit: Hit
