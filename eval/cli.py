@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -282,18 +283,13 @@ def train_reader(
 
     require_folder(out)
     trained = train(files, out, epochs=epochs, watch=_watch())
-    before, after = trained.right
     if json:
-        say_json(
-            {
-                "questions": trained.questions,
-                "set_aside": trained.set_aside,
-                "right": {"before": before, "after": after},
-            }
-        )
+        say_json(asdict(trained))
     else:
-        say(f"Learned from {trained.questions} questions. Of {trained.set_aside} others the sentence that answers came")
-        say(f"first among its candidates in {before:.3f} before and {after:.3f} after.")
+        say(f"Learned from {trained.questions} questions; {trained.set_aside} others say how well, before and after.")
+        say(f"The sentence that answers came first: {trained.right.before:.3f}, {trained.right.after:.3f}.")
+        if apart := trained.told_apart:
+            say(f"With and without an answer, area under the ROC curve: {apart.before:.3f}, {apart.after:.3f}.")
     note(f"The adapter is in {out}; in a source tree it takes the place of index/reader.safetensors, and then")
     note("docs/reader.md says what must be fitted anew.")
 

@@ -1,19 +1,21 @@
 """Training the reader: from questions with candidate sentences to an adapter of the shipped model.
 
-Each question brings one sentence that answers it and a few that do not; the model learns to put the first above the
-others (softmax over the candidates) and to tell each by itself (logistic loss). docs/reader.md says from what data the
-shipped adapter was made.
+Each question brings one sentence that answers it, or none, and a few that do not. The model learns to put the first
+above the others and above zero, which stands for "none of them" (softmax over the candidates and zero), and to tell
+each by itself (logistic loss). docs/reader.md says from what data the shipped adapter was made.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sklearn.metrics import roc_auc_score
 
 from eval.sets.lines import DatasetError, parse_line, read_lines
 from eval.watching import Watch
@@ -47,14 +49,22 @@ SET_ASIDE = 40
 _POOLED_BATCHES = 40
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A question's pairs of one step; of an answered one the first is right, and no other."""
+
+    pairs: list[Pair]
+    answered: bool
+
+
 class TrainingRow(BaseModel):
-    """A question with candidate sentences, some of which answer it; a line of the files that `train` reads.
+    """A question with candidate sentences, some or none of which answer it; a line of the files that `train` reads.
 
     Attributes:
         question: The question.
         title: Of the article, or empty.
         sentences: At least two. Without `before` they are a text in order.
-        labels: For each sentence 1 if it answers, else 0; at least one of each.
+        labels: For each sentence 1 if it answers, else 0; not all 1.
         before: For each sentence the one before it in its article, empty where there is none.
     """
 
@@ -73,24 +83,24 @@ class TrainingRow(BaseModel):
         if len(lengths) > 1:
             raise ValueError("sentences, labels and before differ in length")
         right = {sentence for sentence, label in zip(self.sentences, self.labels, strict=True) if label}
-        if not right or right == set(self.sentences):
-            raise ValueError("no sentence that answers, or none that does not")
+        if right == set(self.sentences):
+            raise ValueError("no sentence that does not answer")
         return self
 
-    def pairs(self, choice: random.Random) -> list[Pair]:
-        """Give a sentence that answers, then some that do not, all with or all without context."""
-        right = choice.choice([place for place, label in enumerate(self.labels) if label])
-        said = {sentence for sentence, label in zip(self.sentences, self.labels, strict=True) if label}
+    def draw(self, choice: random.Random) -> Drawn:
+        """Draw a sentence that answers, if there is one, and some that do not, all with or all without context."""
+        right = [place for place, label in enumerate(self.labels) if label]
+        said = {self.sentences[place] for place in right}
         wrong = [place for place, sentence in enumerate(self.sentences) if sentence not in said]
-        near = [place for place in wrong if abs(place - right) <= NEAR] if self.before is None else []
-        taken = choice.sample(near, min(2, len(near)))
+        taken = [choice.choice(right)] if right else []
+        if taken and self.before is None:
+            near = [place for place in wrong if abs(place - taken[0]) <= NEAR]
+            taken += choice.sample(near, min(2, len(near)))
         left = [place for place in wrong if place not in taken]
-        taken += choice.sample(left, min(WRONG_ONES - len(taken), len(left)))
+        taken += choice.sample(left, min(WRONG_ONES + 1 - len(taken), len(left)))
         bare = choice.random() < WITHOUT_CONTEXT
-        return [
-            Pair(self.question, self.sentences[place], "" if bare else self._context(place))
-            for place in [right, *taken]
-        ]
+        pairs = [Pair(self.question, self.sentences[place], "" if bare else self._context(place)) for place in taken]
+        return Drawn(pairs, answered=bool(right))
 
     def _context(self, place: int) -> str:
         before = self.before[place] if self.before is not None else self.sentences[place - 1] if place else ""
@@ -98,15 +108,29 @@ class TrainingRow(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What training gave: of how many questions, and how often the right one of `WRONG_ONES` + 1 candidates came first.
+class Change:
+    """A figure before training and after."""
 
-    `right` is a share of the questions that were set aside, before and after.
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gave, told by questions that were set aside, before and after.
+
+    Attributes:
+        questions: How many were learned from.
+        set_aside: How many were not.
+        right: Share of answered ones whose right candidate came first of `WRONG_ONES` + 1.
+        told_apart: Area under the ROC curve of the highest logit, answered questions against those without an answer;
+            None where only one kind was set aside.
     """
 
     questions: int
     set_aside: int
-    right: tuple[float, float]
+    right: Change
+    told_apart: Change | None
 
 
 def read_rows(files: Sequence[Path]) -> list[TrainingRow]:
@@ -119,9 +143,10 @@ def read_rows(files: Sequence[Path]) -> list[TrainingRow]:
     for file in files:
         for number, line in read_lines(file):
             rows.append(parse_line(TrainingRow, line, f"{file}, line {number}"))
-    if len(rows) < 2:
+    answered = sum(1 in row.labels for row in rows)
+    if answered < 2:
         raise DatasetError(
-            f"{', '.join(map(str, files))}: {len(rows)} questions; a reader needs thousands to learn from"
+            f"{', '.join(map(str, files))}: {answered} questions with an answer; a reader needs thousands to learn from"
         )
     return rows
 
@@ -160,41 +185,53 @@ def train(
     torch.manual_seed(seed)
     choice = random.Random(seed)  # noqa: S311  # nothing secret is drawn
     choice.shuffle(rows)
-    aside = [row.pairs(choice) for row in rows[::SET_ASIDE]]
+    rows.sort(key=lambda row: 1 not in row.labels)  # both kinds are set aside
+    aside = [row.draw(choice) for row in rows[::SET_ASIDE]]
     learned = [row for place, row in enumerate(rows) if place % SET_ASIDE]
     base = reader_base()
     tokenizer = open_tokenizer(base)
     model = with_adapter(base, rank)
+    before = _judged(model, tokenizer, aside)
     steps = max(1, int(epochs * len(learned) / QUESTIONS_AT_ONCE))
+    with (watch or Watch()).steps("training", steps) as step:
+        _learn(model, tokenizer, _batches(learned, choice), steps=steps, rate=rate, step=step)
+    after = _judged(model, tokenizer, aside)
+    save_adapter(model, out, {"questions": str(len(learned)), "epochs": str(epochs), "rank": str(rank)})
+    told_apart = Change(before[1], after[1]) if before[1] is not None and after[1] is not None else None
+    return Trained(len(learned), len(aside), Change(before[0], after[0]), told_apart)
+
+
+def _learn(
+    model: PairModel,
+    tokenizer: Tokenizer,
+    batches: Iterator[list[Drawn]],
+    *,
+    steps: int,
+    rate: float,
+    step: Callable[[], None],
+) -> None:
+    """Make so many steps of AdamW, after which the rate is 0."""
+    import torch
+
     parameters = [value for value in model.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=rate)
-    before = _share_right(model, tokenizer, aside)
     model.train()
-    drawn = _batches(learned, choice)
-    with (watch or Watch()).steps("training", steps) as step:
-        for number in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(
-                    (number + 1) / (WARM_UP * steps + 1), (steps - number) / ((1 - WARM_UP) * steps)
-                )
-            questions = next(drawn)
-            logits = _logits(model, tokenizer, [pair for pairs in questions for pair in pairs])
-            loss = _loss(logits, [len(pairs) for pairs in questions])
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            step()
-    after = _share_right(model, tokenizer, aside)
-    save_adapter(model, out, {"questions": str(len(learned)), "epochs": str(epochs), "rank": str(rank)})
-    return Trained(len(learned), len(aside), (before, after))
+    for number, questions in enumerate(itertools.islice(batches, steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min((number + 1) / (WARM_UP * steps + 1), (steps - number) / ((1 - WARM_UP) * steps))
+        loss = _loss(_logits(model, tokenizer, [pair for one in questions for pair in one.pairs]), questions)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        step()
 
 
-def _batches(rows: Sequence[TrainingRow], choice: random.Random) -> Iterator[list[list[Pair]]]:
+def _batches(rows: Sequence[TrainingRow], choice: random.Random) -> Iterator[list[Drawn]]:
     """Draw batches of questions for ever, each of like length so that little is padded."""
     pooled = QUESTIONS_AT_ONCE * _POOLED_BATCHES
     while True:
-        drawn = [row.pairs(choice) for row in choice.sample(rows, len(rows))]
+        drawn = [row.draw(choice) for row in choice.sample(rows, len(rows))]
         batches = []
         for start in range(0, len(drawn), pooled):
             pool = sorted(drawn[start : start + pooled], key=_longest)
@@ -203,8 +240,8 @@ def _batches(rows: Sequence[TrainingRow], choice: random.Random) -> Iterator[lis
         yield from batches
 
 
-def _longest(pairs: Sequence[Pair]) -> int:
-    return max(len(pair.question) + len(pair.sentence) + len(pair.context) for pair in pairs)
+def _longest(drawn: Drawn) -> int:
+    return max(len(pair.question) + len(pair.sentence) + len(pair.context) for pair in drawn.pairs)
 
 
 def _logits(model: PairModel, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> Tensor:
@@ -216,26 +253,32 @@ def _logits(model: PairModel, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> Te
     return logits[:, 0].float()
 
 
-def _loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Add up the losses of questions, the first of whose candidates is the right one."""
+def _loss(logits: Tensor, questions: Sequence[Drawn]) -> Tensor:
+    """Give the mean of the questions' losses; the logits are of all their pairs, shape (n_pairs,)."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
     losses = []
-    for own in torch.split(logits, list(sizes)):
+    for one, own in zip(questions, torch.split(logits, [len(one.pairs) for one in questions]), strict=True):
         right = torch.zeros_like(own)
-        right[0] = 1
+        right[0] = float(one.answered)
         weights = torch.where(right > 0, 1.0, 0.5)
-        losses.append(
-            ALONE_WEIGHT * binary_cross_entropy_with_logits(own, right, weight=weights) - log_softmax(own, 0)[0]
-        )
+        alone = binary_cross_entropy_with_logits(own, right, weight=weights)
+        # The last is none of them.
+        shares = log_softmax(torch.cat([own, own.new_zeros(1)]), 0)
+        losses.append(ALONE_WEIGHT * alone - shares[0 if one.answered else -1])
     return torch.stack(losses).mean()
 
 
-def _share_right(model: PairModel, tokenizer: Tokenizer, asked: Sequence[Sequence[Pair]]) -> float:
+def _judged(model: PairModel, tokenizer: Tokenizer, asked: Sequence[Drawn]) -> tuple[float, float | None]:
+    """Give the share of answered questions whose right sentence came first, and how well they are told apart."""
     import torch
 
     model.eval()
     with torch.inference_mode():
-        first = [int(_logits(model, tokenizer, pairs).argmax()) == 0 for pairs in asked]
-    return sum(first) / len(first)
+        logits = [_logits(model, tokenizer, one.pairs) for one in asked]
+    first = [int(own.argmax()) == 0 for own, one in zip(logits, asked, strict=True) if one.answered]
+    answered = [one.answered for one in asked]
+    both = len(set(answered)) > 1
+    told_apart = float(roc_auc_score(answered, [float(own.max()) for own in logits])) if both else None
+    return sum(first) / len(first), told_apart

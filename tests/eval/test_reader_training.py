@@ -55,6 +55,27 @@ def test_a_trained_reader_puts_first_what_it_learned_to(tmp_path):
     assert told[0] > told[1]
 
 
+def test_a_reader_learns_what_no_sentence_answers(tmp_path):
+    elsewhere = [row | {"question": f"When was the {row['title']} station built?", "labels": [0] * 4} for row in ROWS]
+    file = written(tmp_path / "rows.jsonl", ROWS + elsewhere)
+    trained = train([file], tmp_path / "adapter.safetensors", epochs=2)
+    assert trained.told_apart is not None
+    assert trained.told_apart.after == 1.0 > trained.told_apart.before
+    reader = TorchReader(reader_files(), tmp_path / "adapter.safetensors")
+    said = "The mill of Quill was built in 1871."
+    answered, other = reader.read(
+        [Pair(f"When was the {what} built?", said) for what in ("mill of Quill", "Quill station")]
+    )
+    assert answered > 0 > other
+
+
+def test_of_a_question_without_an_answer_every_pair_is_wrong():
+    row = TrainingRow.model_validate({"question": "Q?", "sentences": list("abcdef"), "labels": [0] * 6})
+    drawn = row.draw(random.Random(1))
+    assert not drawn.answered
+    assert len({pair.sentence for pair in drawn.pairs}) == 4
+
+
 def test_the_same_seed_gives_the_same_adapter(tmp_path):
     file = written(tmp_path / "rows.jsonl", ROWS[:60])
     outs = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
@@ -68,7 +89,7 @@ def test_a_question_brings_a_right_sentence_first_and_wrong_ones_after_it():
     row = TrainingRow.model_validate(
         {"question": "Q?", "title": "T", "sentences": ["a", "b", "c", "d", "b"], "labels": [0, 1, 0, 0, 0]}
     )
-    drawn = [row.pairs(random.Random(seed)) for seed in range(50)]
+    drawn = [row.draw(random.Random(seed)).pairs for seed in range(50)]
     for pairs in drawn:
         assert pairs[0].sentence == "b"
         # What says the same as the right one is not wrong.
@@ -84,10 +105,9 @@ def test_a_question_brings_a_right_sentence_first_and_wrong_ones_after_it():
         ({"labels": [1, 0]}, "differ in length"),
         ({"before": ["x"]}, "differ in length"),
         ({"before": []}, "differ in length"),
-        ({"sentences": ["a", "a", "a", "a"]}, "none that does not"),
+        ({"sentences": ["a", "a", "a", "a"]}, "no sentence that does not answer"),
         ({"labels": [1, 0, 2, 0]}, "labels"),
-        ({"labels": [0, 0, 0, 0]}, "no sentence that answers"),
-        ({"labels": [1, 1, 1, 1]}, "no sentence that answers"),
+        ({"labels": [1, 1, 1, 1]}, "no sentence that does not answer"),
         ({"sentences": ["one"]}, "sentences"),
         ({"question": None}, "question"),
     ],
@@ -100,7 +120,8 @@ def test_a_malformed_line_is_named(change, said, tmp_path):
 
 
 def test_too_few_questions_are_refused(tmp_path):
-    with pytest.raises(DatasetError, match="1 questions"):
-        read_rows([written(tmp_path / "rows.jsonl", ROWS[:1])])
+    unanswered = [row | {"labels": [0, 0, 0, 0]} for row in ROWS[1:5]]
+    with pytest.raises(DatasetError, match="1 questions with an answer"):
+        read_rows([written(tmp_path / "rows.jsonl", [ROWS[0], *unanswered])])
     result = CliRunner().invoke(app, ["train-reader", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "out")])
     assert result.exit_code != 0
