@@ -8,6 +8,7 @@ each by itself (logistic loss). docs/reader.md says from what data the shipped a
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ WITHOUT_CONTEXT = 0.25
 
 ALONE_WEIGHT = 0.5
 """Of the logistic loss beside the softmax, where a wrong candidate counts half."""
+
+LENGTH_STEP = 16
+"""Pairs are filled up to a multiple of so many tokens."""
 
 WARM_UP = 0.06
 SET_ASIDE = 40
@@ -159,6 +163,7 @@ def train(
     epochs: float = 1.0,
     rate: float = 1e-3,
     seed: int = 0,
+    start: Path | None = None,
     watch: Watch | None = None,
 ) -> Trained:
     """Train an adapter for the shipped model and write it.
@@ -170,17 +175,18 @@ def train(
         epochs: How often each question is learned from.
         rate: Largest learning rate; it rises from 0, and falls to 0 in the end.
         seed: Of everything that is drawn.
+        start: An adapter of the same rank to go on from; None to begin anew.
         watch: Told of the progress.
 
     Raises:
         DatasetError: As `read_rows`.
-        ModelRefused: The shipped model is missing.
+        ModelRefused: The shipped model is missing, or `start` cannot be used.
     """
     rows = read_rows(files)
     quiet_offline()
     import torch
 
-    from index.pair_model import save_adapter, with_adapter
+    from index.pair_model import go_on_from, save_adapter, with_adapter
 
     torch.manual_seed(seed)
     choice = random.Random(seed)  # noqa: S311  # nothing secret is drawn
@@ -191,6 +197,8 @@ def train(
     base = reader_base()
     tokenizer = open_tokenizer(base)
     model = with_adapter(base, rank)
+    if start is not None:
+        go_on_from(model, start)
     before = _judged(model, tokenizer, aside)
     steps = max(1, int(epochs * len(learned) / QUESTIONS_AT_ONCE))
     with (watch or Watch()).steps("training", steps) as step:
@@ -247,7 +255,10 @@ def _longest(drawn: Drawn) -> int:
 def _logits(model: PairModel, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> Tensor:
     import torch
 
-    inputs = {name: torch.from_numpy(value) for name, value in filled(pair_tokens(tokenizer, pairs)).items()}
+    tokens = pair_tokens(tokenizer, pairs)
+    # Of few lengths: for each one torch prepares its products anew, and keeps them.
+    length = math.ceil(max(len(one.ids) for one in tokens) / LENGTH_STEP) * LENGTH_STEP
+    inputs = {name: torch.from_numpy(value) for name, value in filled(tokens, length).items()}
     with torch.autocast("cpu", torch.bfloat16):
         logits: Tensor = model(**inputs)
     return logits[:, 0].float()

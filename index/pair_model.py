@@ -27,6 +27,8 @@ SCALE = 2.0
 _CHANGED = ("query", "key", "value", "dense")
 """Last names of the layers that an adapter changes, inside the encoder."""
 
+_UNUSABLE = (OSError, KeyError, RuntimeError, SafetensorError)
+
 
 class PairModel(nn.Module):
     """A BERT whose first token's state becomes one number: the logit that the sentence answers the question."""
@@ -77,6 +79,26 @@ def with_adapter(base: Path, rank: int) -> PairModel:
     return model
 
 
+def go_on_from(model: PairModel, adapter: Path) -> None:
+    """Give a model of `with_adapter` what another one has learned.
+
+    Args:
+        model: Of the same rank.
+        adapter: What `save_adapter` wrote.
+
+    Raises:
+        ModelRefused: The adapter cannot be read, or is of another model or rank.
+    """
+    try:
+        learned = _read_adapter(adapter)
+        own = {name for name, value in model.named_parameters() if value.requires_grad}
+        if own != set(learned):
+            raise KeyError(min(own ^ set(learned)))
+        model.load_state_dict(learned, strict=False)
+    except _UNUSABLE as error:
+        raise ModelRefused(f"training cannot go on from the adapter {adapter}: {error}") from error
+
+
 def save_adapter(model: PairModel, file: Path, about: dict[str, str]) -> None:
     """Write what a model has learned, in half precision.
 
@@ -104,10 +126,7 @@ def load_pair_model(base: Path, adapter: Path, *, attention: str | None = None) 
     """
     model = _plain(base, attention)
     try:
-        with safe_open(adapter, "pt") as file:
-            if (file.metadata() or {}).get("format") != FORMAT:
-                raise ModelRefused(f"{adapter} is no adapter of the form {FORMAT}; install byline again")
-            learned = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a mapping
+        learned = _read_adapter(adapter)
         with torch.no_grad():
             for _, _, layer in _layers(model):
                 name = _name_of(model, layer)
@@ -117,9 +136,16 @@ def load_pair_model(base: Path, adapter: Path, *, attention: str | None = None) 
             model.get_submodule(head).load_state_dict(own)
         if learned:
             raise KeyError(next(iter(learned)))
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+    except _UNUSABLE as error:
         raise ModelRefused(f"the adapter {adapter} cannot be used with the model in {base}: {error}") from error
     return model.eval()
+
+
+def _read_adapter(adapter: Path) -> dict[str, Tensor]:
+    with safe_open(adapter, "pt") as file:
+        if (file.metadata() or {}).get("format") != FORMAT:
+            raise ModelRefused(f"{adapter} is no adapter of the form {FORMAT}; install byline again")
+        return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a mapping
 
 
 def _plain(base: Path, attention: str | None = None) -> PairModel:

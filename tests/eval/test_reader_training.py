@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from eval.cli import app
 from eval.reader_training import TrainingRow, read_rows, train
 from eval.sets.lines import DatasetError
+from index.model_files import ModelRefused
 from index.pairs import Pair
 from index.reader import TorchReader, reader_files
 
@@ -31,6 +32,7 @@ ROWS = [
     }
     for number, (place, thing) in enumerate((place, thing) for place in PLACES for thing in THINGS)
 ] * 3
+ELSEWHERE = [row | {"question": f"When was the {row['title']} station built?", "labels": [0] * 4} for row in ROWS]
 
 
 def written(file, rows):
@@ -38,12 +40,19 @@ def written(file, rows):
     return file
 
 
-def test_a_trained_reader_puts_first_what_it_learned_to(tmp_path):
-    file, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "adapter.safetensors"
-    result = CliRunner().invoke(app, ["train-reader", str(file), "--out", str(out), "--epochs", "2", "--json"])
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """An adapter that has learned `ROWS` and `ELSEWHERE`, and what the command said of it."""
+    folder = tmp_path_factory.mktemp("learned")
+    file, out = written(folder / "rows.jsonl", ROWS + ELSEWHERE), folder / "adapter.safetensors"
+    result = CliRunner().invoke(app, ["train-reader", str(file), "--out", str(out), "--epochs", "1.5", "--json"])
     assert result.exit_code == 0, result.output
-    trained = json.loads(result.stdout)
-    assert trained["questions"] + trained["set_aside"] == len(ROWS)
+    return out, json.loads(result.stdout)
+
+
+def test_a_trained_reader_puts_first_what_it_learned_to(learned):
+    out, trained = learned
+    assert trained["questions"] + trained["set_aside"] == len(ROWS + ELSEWHERE)
     reader = TorchReader(reader_files(), out)
     asked = "When was the abbey of Quill built?"
     told = reader.read(
@@ -55,13 +64,10 @@ def test_a_trained_reader_puts_first_what_it_learned_to(tmp_path):
     assert told[0] > told[1]
 
 
-def test_a_reader_learns_what_no_sentence_answers(tmp_path):
-    elsewhere = [row | {"question": f"When was the {row['title']} station built?", "labels": [0] * 4} for row in ROWS]
-    file = written(tmp_path / "rows.jsonl", ROWS + elsewhere)
-    trained = train([file], tmp_path / "adapter.safetensors", epochs=2)
-    assert trained.told_apart is not None
-    assert trained.told_apart.after == 1.0 > trained.told_apart.before
-    reader = TorchReader(reader_files(), tmp_path / "adapter.safetensors")
+def test_a_reader_learns_what_no_sentence_answers(learned):
+    out, trained = learned
+    assert trained["told_apart"]["after"] == 1.0 > trained["told_apart"]["before"]
+    reader = TorchReader(reader_files(), out)
     said = "The mill of Quill was built in 1871."
     answered, other = reader.read(
         [Pair(f"When was the {what} built?", said) for what in ("mill of Quill", "Quill station")]
@@ -74,6 +80,16 @@ def test_of_a_question_without_an_answer_every_pair_is_wrong():
     drawn = row.draw(random.Random(1))
     assert not drawn.answered
     assert len({pair.sentence for pair in drawn.pairs}) == 4
+
+
+def test_training_goes_on_from_an_adapter(learned, tmp_path):
+    (first, said), file = learned, written(tmp_path / "rows.jsonl", ROWS + ELSEWHERE)
+    trained = train([file], tmp_path / "second.safetensors", epochs=0.05, start=first)
+    assert trained.right.before == said["right"]["after"]
+    with pytest.raises(ModelRefused, match=f"training cannot go on from the adapter {first}: "):
+        train([file], tmp_path / "third.safetensors", rank=4, start=first)
+    with pytest.raises(ModelRefused, match=f"{file}"):
+        train([file], tmp_path / "third.safetensors", start=file)
 
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path):
