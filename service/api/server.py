@@ -40,7 +40,9 @@ SWITCH_SECONDS = 0.0005
 """How long a thread keeps the interpreter while others want it, a tenth of Python's own: the event loop, which gives
 it up with every byte that it reads or sends, waits so long each time."""
 
-_KEEP_ALIVE_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 7
+"""How long an idle connection is kept. Longer than the 5 s after which httpx, and with it openai's client, lets go of
+one: were it the same, a question could set out while the server hangs up, and would get no answer."""
 
 MANY_CONNECTIONS = 100
 """When most of so many have gone, the memory that they took is given back."""
