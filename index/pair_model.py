@@ -27,7 +27,7 @@ SCALE = 2.0
 _CHANGED = ("query", "key", "value", "dense")
 """Last names of the layers that an adapter changes, inside the encoder."""
 
-_UNUSABLE = (OSError, KeyError, RuntimeError, SafetensorError)
+_UNUSABLE = (OSError, KeyError, RuntimeError, ValueError, SafetensorError)
 
 
 class PairModel(nn.Module):
@@ -144,7 +144,7 @@ def load_pair_model(base: Path, adapter: Path, *, attention: str | None = None) 
 def _read_adapter(adapter: Path) -> dict[str, Tensor]:
     with safe_open(adapter, "pt") as file:
         if (file.metadata() or {}).get("format") != FORMAT:
-            raise ModelRefused(f"{adapter} is no adapter of the form {FORMAT}; install byline again")
+            raise ValueError(f"it is no adapter of the form {FORMAT}")
         return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a mapping
 
 

@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from eval.cli import app
@@ -90,6 +91,9 @@ def test_training_goes_on_from_an_adapter(learned, tmp_path):
         train([file], tmp_path / "third.safetensors", rank=4, start=first)
     with pytest.raises(ModelRefused, match=f"{file}"):
         train([file], tmp_path / "third.safetensors", start=file)
+    save_file({"out.bias": np.zeros(1, dtype=np.float16)}, other := tmp_path / "other.safetensors")
+    with pytest.raises(ModelRefused, match=f"{other}: it is no adapter of the form byline-reader/1"):
+        train([file], tmp_path / "third.safetensors", start=other)
 
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path):
