@@ -44,7 +44,8 @@ class AbstentionModel(BaseModel):
         intercept: Added to the weighted sum; the logistic function of both is the confidence.
         threshold: Least confidence that answers, in [0, 1].
         relevant: Below this cosine of the best few pieces of evidence nothing is even about the question.
-        fitted: How the file was made and how well it did, for people.
+        fitted: How the file was made and how well it did, for people; `reader`, if it is there, says whether a reader
+            had read the evidence.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +71,8 @@ def load_abstention_model(file: Path | None = None, *, read: bool = True) -> Abs
         read: Whether a reader reads the evidence; of the two shipped ones it takes that for it.
 
     Raises:
-        AbstentionModelRefused: The file cannot be read, or is not a model over the features of this version.
+        AbstentionModelRefused: The file cannot be read, is not a model over the features of this version, or was fitted
+            on other evidence: read where it is now unread, or the other way round.
     """
     file = file or (SHIPPED_FILE if read else UNREAD_FILE)
     try:
@@ -87,7 +89,16 @@ def load_abstention_model(file: Path | None = None, *, read: bool = True) -> Abs
             f"the abstention model {file} has other features than this version ({', '.join(odd)}); "
             "make it anew with 'byline eval calibrate'"
         )
+    if model.fitted.get("reader", read) != read:
+        raise AbstentionModelRefused(
+            f"the abstention model {file} was fitted with answer_reader {_on(not read)}, and it is {_on(read)}; leave "
+            "the setting abstention_model out and make the file anew with 'byline eval calibrate'"
+        )
     return model
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,14 @@ def test_what_is_no_model_is_wrong_use_and_named(written, change, message):
     assert isinstance(refused.value, WrongUse)
 
 
+@pytest.mark.parametrize(("fitted", "now"), [("on", "off"), ("off", "on")])
+def test_a_model_is_for_evidence_that_is_read_or_is_not(written, fitted, now):
+    file = written({"fitted": {"reader": fitted == "on"}})
+    assert load_abstention_model(file, read=fitted == "on").fitted == {"reader": fitted == "on"}
+    with pytest.raises(AbstentionModelRefused, match=rf"fitted with answer_reader {fitted}, and it is {now}; leave"):
+        load_abstention_model(file, read=now == "on")
+
+
 def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(AbstentionModelRefused, match=r"gone\.json cannot be read: No such file"):
         load_abstention_model(tmp_path / "gone.json")
