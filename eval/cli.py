@@ -272,21 +272,26 @@ def calibrate(
 
 @app.command("train-reader")
 def train_reader(
-    files: Annotated[list[Path], typer.Argument(help="Files of questions with candidate sentences (docs/reader.md).")],
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Articles or sentences with questions (docs/reader.md).")],
     out: Annotated[Path, typer.Option(dir_okay=False, help="Write the adapter to this file.")],
     epochs: Annotated[float, typer.Option(min=0.001, max=100, help="How often each question is learned from.")] = 1.0,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Largest learning rate.")] = 1e-3,
     start: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Go on from this adapter instead of none.")
     ] = None,
+    data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train a reader, which reads a question and a sentence together (docs/reader.md)."""
     from eval.reader_training import train
+    from index.embedding import LazyEmbedder
+    from service.assembly import embedder_settings
     from service.console import note, say, say_json
 
     require_folder(out)
-    trained = train(files, out, epochs=epochs, rate=rate, start=start, watch=_watch())
+    embedder = LazyEmbedder(embedder_settings(settings_of(context, data)))
+    trained = train(files, out, embedder, epochs=epochs, rate=rate, start=start, watch=_watch())
     if json:
         say_json(asdict(trained))
     else:

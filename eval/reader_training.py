@@ -13,15 +13,15 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sklearn.metrics import roc_auc_score
 
-from eval.sets.lines import DatasetError, parse_line, read_lines
+from eval.reader_rows import Drawn, TrainingRow, read_rows
 from eval.watching import Watch
+from index.embedding import Embedder
 from index.model_files import quiet_offline
-from index.pairs import Pair, context_of, filled, open_tokenizer, pair_tokens
+from index.pairs import Pair, filled, open_tokenizer, pair_tokens
 from index.reader import reader_base
 
 if TYPE_CHECKING:
@@ -30,15 +30,7 @@ if TYPE_CHECKING:
 
     from index.pair_model import PairModel
 
-WRONG_ONES = 3
-"""Candidates that do not answer, for each question and step."""
-
-NEAR = 3
-"""Of a text in order, up to two of the wrong ones are at most so many sentences away: those are the hardest."""
-
 QUESTIONS_AT_ONCE = 8
-WITHOUT_CONTEXT = 0.25
-"""So often a question's candidates are shown without context, as a collection may have none."""
 
 ALONE_WEIGHT = 0.5
 """Of the logistic loss beside the softmax, where a wrong candidate counts half."""
@@ -51,64 +43,6 @@ SET_ASIDE = 40
 """Every so many-th question is not learned from, but says how well the others taught."""
 
 _POOLED_BATCHES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A question's pairs of one step; of an answered one the first is right, and no other."""
-
-    pairs: list[Pair]
-    answered: bool
-
-
-class TrainingRow(BaseModel):
-    """A question with candidate sentences, some or none of which answer it; a line of the files that `train` reads.
-
-    Attributes:
-        question: The question.
-        title: Of the article, or empty.
-        sentences: At least two. Without `before` they are a text in order.
-        labels: For each sentence 1 if it answers, else 0; not all 1.
-        before: For each sentence the one before it in its article, empty where there is none.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    question: str
-    title: str = ""
-    sentences: Annotated[tuple[str, ...], Field(min_length=2)]
-    labels: tuple[Literal[0, 1], ...]
-    before: tuple[str, ...] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> TrainingRow:
-        before = self.sentences if self.before is None else self.before
-        lengths = {len(self.labels), len(before), len(self.sentences)}
-        if len(lengths) > 1:
-            raise ValueError("sentences, labels and before differ in length")
-        right = {sentence for sentence, label in zip(self.sentences, self.labels, strict=True) if label}
-        if right == set(self.sentences):
-            raise ValueError("no sentence that does not answer")
-        return self
-
-    def draw(self, choice: random.Random) -> Drawn:
-        """Draw a sentence that answers, if there is one, and some that do not, all with or all without context."""
-        right = [place for place, label in enumerate(self.labels) if label]
-        said = {self.sentences[place] for place in right}
-        wrong = [place for place, sentence in enumerate(self.sentences) if sentence not in said]
-        taken = [choice.choice(right)] if right else []
-        if taken and self.before is None:
-            near = [place for place in wrong if abs(place - taken[0]) <= NEAR]
-            taken += choice.sample(near, min(2, len(near)))
-        left = [place for place in wrong if place not in taken]
-        taken += choice.sample(left, min(WRONG_ONES + 1 - len(taken), len(left)))
-        bare = choice.random() < WITHOUT_CONTEXT
-        pairs = [Pair(self.question, self.sentences[place], "" if bare else self._context(place)) for place in taken]
-        return Drawn(pairs, answered=bool(right))
-
-    def _context(self, place: int) -> str:
-        before = self.before[place] if self.before is not None else self.sentences[place - 1] if place else ""
-        return context_of(before, self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,27 +71,10 @@ class Trained:
     told_apart: Change | None
 
 
-def read_rows(files: Sequence[Path]) -> list[TrainingRow]:
-    """Read training files.
-
-    Raises:
-        DatasetError: A file cannot be read, a line is malformed, or there are too few questions.
-    """
-    rows: list[TrainingRow] = []
-    for file in files:
-        for number, line in read_lines(file):
-            rows.append(parse_line(TrainingRow, line, f"{file}, line {number}"))
-    answered = sum(1 in row.labels for row in rows)
-    if answered < 2:
-        raise DatasetError(
-            f"{', '.join(map(str, files))}: {answered} questions with an answer; a reader needs thousands to learn from"
-        )
-    return rows
-
-
 def train(
     files: Sequence[Path],
     out: Path,
+    embedder: Embedder,
     *,
     rank: int = 16,
     epochs: float = 1.0,
@@ -169,8 +86,9 @@ def train(
     """Train an adapter for the shipped model and write it.
 
     Args:
-        files: Lines of `TrainingRow`.
+        files: See `read_rows`.
         out: The safetensors file to write.
+        embedder: See `read_rows`.
         rank: Of the adapter's changes.
         epochs: How often each question is learned from.
         rate: Largest learning rate; it rises from 0, and falls to 0 in the end.
@@ -182,14 +100,14 @@ def train(
         DatasetError: As `read_rows`.
         ModelRefused: The shipped model is missing, or `start` cannot be used.
     """
-    rows = read_rows(files)
+    choice = random.Random(seed)  # noqa: S311  # nothing secret is drawn
+    rows = read_rows(files, embedder, choice)
     quiet_offline()
     import torch
 
     from index.pair_model import go_on_from, save_adapter, with_adapter
 
     torch.manual_seed(seed)
-    choice = random.Random(seed)  # noqa: S311  # nothing secret is drawn
     choice.shuffle(rows)
     rows.sort(key=lambda row: 1 not in row.labels)  # both kinds are set aside
     aside = [row.draw(choice) for row in rows[::SET_ASIDE]]

@@ -9,8 +9,10 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from eval.cli import app
-from eval.reader_training import TrainingRow, read_rows, train
-from eval.sets.lines import DatasetError
+from eval.reader_rows import ArticleRow, TrainingRow, read_rows
+from eval.reader_training import train
+from eval.sets.lines import DatasetError, parse_line, read_lines
+from eval.sets.questions import SHIPPED, load_question_set
 from index.model_files import ModelRefused
 from index.pairs import Pair
 from index.reader import TorchReader, reader_files
@@ -83,24 +85,77 @@ def test_of_a_question_without_an_answer_every_pair_is_wrong():
     assert len({pair.sentence for pair in drawn.pairs}) == 4
 
 
-def test_training_goes_on_from_an_adapter(learned, tmp_path):
+def test_training_goes_on_from_an_adapter(learned, embedder, tmp_path):
     (first, said), file = learned, written(tmp_path / "rows.jsonl", ROWS + ELSEWHERE)
-    trained = train([file], tmp_path / "second.safetensors", epochs=0.05, start=first)
+    trained = train([file], tmp_path / "second.safetensors", embedder, epochs=0.05, start=first)
     assert trained.right.before == said["right"]["after"]
     with pytest.raises(ModelRefused, match=f"training cannot go on from the adapter {first}: "):
-        train([file], tmp_path / "third.safetensors", rank=4, start=first)
+        train([file], tmp_path / "third.safetensors", embedder, rank=4, start=first)
     with pytest.raises(ModelRefused, match=f"{file}"):
-        train([file], tmp_path / "third.safetensors", start=file)
+        train([file], tmp_path / "third.safetensors", embedder, start=file)
     save_file({"out.bias": np.zeros(1, dtype=np.float16)}, other := tmp_path / "other.safetensors")
     with pytest.raises(ModelRefused, match=f"{other}: it is no adapter of the form byline-reader/1"):
-        train([file], tmp_path / "third.safetensors", start=other)
+        train([file], tmp_path / "third.safetensors", embedder, start=other)
 
 
-def test_the_same_seed_gives_the_same_adapter(tmp_path):
+def article(place, year, **changes):
+    questions = [
+        {"question": f"When did {place} get its bridge?", "kind": "time", "answers": [1]},
+        {"question": f"Who built the bridge of {place}?", "answers": []},
+    ]
+    sentences = [f"{place} is proud.", f"Its bridge dates from {year}.", "It is old.", "It is long.", "It is of stone."]
+    return {"title": f"The bridge of {place}", "sentences": sentences, "questions": questions} | changes
+
+
+def test_questions_of_articles_get_near_sentences_of_theirs_and_of_others(embedder, tmp_path):
+    articles = [article(place, 1900 + number) for number, place in enumerate(PLACES)]
+    file = written(tmp_path / "articles.jsonl", [*articles, ROWS[0]])
+    given, *rows = read_rows([file], embedder, random.Random(3))
+    assert given.question == ROWS[0]["question"]
+    assert [row.question for row in rows] == [one["question"] for each in articles for one in each["questions"]]
+    for row, each in zip(rows[::2], articles, strict=True):
+        assert [sentence for sentence, label in zip(row.sentences, row.labels, strict=True) if label] == [
+            each["sentences"][1]
+        ]
+        assert {each["sentences"][0], each["sentences"][2]} < set(row.sentences)
+        assert len(set(row.sentences) - set(each["sentences"])) == 2
+    assert all(not any(row.labels) and len(row.sentences) == 7 for row in rows[1::2])
+    assert {""} < {row.title for row in rows} < {"", *(each["title"] for each in articles)}
+    before = {row.before[0] for row in rows[::2]}
+    assert before <= {each["sentences"][0] for each in articles}
+    last = {row.before[row.sentences.index("It is of stone.")] for row in rows if "It is of stone." in row.sentences}
+    assert last == {"It is long.", "It is old. It is long."}
+
+
+def test_articles_teach(embedder, tmp_path):
+    file = written(tmp_path / "articles.jsonl", [article(place, 1900) for place in PLACES])
+    trained = train([file], tmp_path / "out.safetensors", embedder, epochs=0.6)
+    assert trained.questions + trained.set_aside == 2 * len(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"questions": [{"question": "Q?", "answers": [5]}]}, "no sentence 5, which is to answer 'Q"),
+        ({"questions": [{"question": "Q?", "answers": [-1]}]}, "answers"),
+        ({"questions": [{"question": "Q?", "answers": [0, 1, 2, 3, 4]}]}, "every sentence is to answer 'Q"),
+        ({"questions": [{"q": "Q?", "answers": [0]}]}, "question"),
+        ({"questions": "Q?"}, "questions"),
+        ({"sentences": ["a"], "questions": []}, "sentences"),
+    ],
+)
+def test_a_malformed_article_is_named(change, said, embedder, tmp_path):
+    file = written(tmp_path / "articles.jsonl", [article("Norwick", 1901), article("Tamsel", 1902, **change)])
+    with pytest.raises(DatasetError, match=said) as refused:
+        read_rows([file], embedder, random.Random(1))
+    assert f"{file}, line 2" in str(refused.value)
+
+
+def test_the_same_seed_gives_the_same_adapter(embedder, tmp_path):
     file = written(tmp_path / "rows.jsonl", ROWS[:60])
     outs = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
     for out in outs:
-        train([file], out, epochs=0.3, seed=7)
+        train([file], out, embedder, epochs=0.3, seed=7)
     first, second = (TorchReader(reader_files(), out).read([Pair("Who?", "Ida Quist.")]) for out in outs)
     assert np.allclose(first, second, atol=1e-4)
 
@@ -132,16 +187,33 @@ def test_a_question_brings_a_right_sentence_first_and_wrong_ones_after_it():
         ({"question": None}, "question"),
     ],
 )
-def test_a_malformed_line_is_named(change, said, tmp_path):
+def test_a_malformed_line_is_named(change, said, embedder, tmp_path):
     file = written(tmp_path / "rows.jsonl", [ROWS[0], ROWS[1] | change])
     with pytest.raises(DatasetError, match=said) as refused:
-        read_rows([file])
+        read_rows([file], embedder, random.Random(1))
     assert f"{file}, line 2" in str(refused.value)
 
 
-def test_too_few_questions_are_refused(tmp_path):
+def test_too_few_questions_are_refused(embedder, tmp_path):
     unanswered = [row | {"labels": [0, 0, 0, 0]} for row in ROWS[1:5]]
     with pytest.raises(DatasetError, match="1 questions with an answer"):
-        read_rows([written(tmp_path / "rows.jsonl", [ROWS[0], *unanswered])])
+        read_rows([written(tmp_path / "rows.jsonl", [ROWS[0], *unanswered])], embedder, random.Random(1))
     result = CliRunner().invoke(app, ["train-reader", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "out")])
     assert result.exit_code != 0
+
+
+def test_the_own_articles_are_whole_and_none_of_the_shipped_set():
+    """docs/reader.md counts on it: what the shipped reader learned from, nobody reports on."""
+    files = sorted((SHIPPED / "reader").glob("*.jsonl"))
+    articles = [
+        parse_line(ArticleRow, line, f"{file}, line {number}") for file in files for number, line in read_lines(file)
+    ]
+    assert len({article.title for article in articles}) == len(articles) > 1000
+    for article in articles:
+        assert {bool(one.answers) for one in article.questions} == {True, False}, article.title
+    shipped = load_question_set(SHIPPED)
+    told = " ".join(article.text for article in shipped.articles)
+    asked = {question.row.question for question in shipped.questions}
+    for article in articles:
+        assert not [sentence for sentence in article.sentences if sentence in told]
+        assert not asked & {one.question for one in article.questions}
