@@ -18,7 +18,7 @@ LONGEST_TOKENS = 128
 
 QUESTION_TOKENS = 40
 SENTENCE_TOKENS = 80
-BEFORE_CHARS = 160
+BEFORE_CHARS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PairTokens:
 
 
 def context_of(before: str, title: str = "") -> str:
-    """Give the context of a sentence: the end of the sentence before, behind a title, if there are any."""
+    """Give the context of a sentence: the end of what stands before it, behind a title, if there are any."""
     return " | ".join(part for part in (title, before[-BEFORE_CHARS:]) if part)
 
 

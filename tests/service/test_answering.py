@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from itertools import pairwise
 from math import exp
 
 import numpy as np
@@ -16,8 +15,9 @@ from ingest.chunking import ChunkingSettings
 from ingest.intake import prepare
 from ingest.readers.raw import RawArticle
 from service.answering.abstention import load_abstention_model
-from service.answering.evidence import READ, READ_PIECES, Question, gather, quotable
-from service.answering.extractive import ExtractiveAnswerer, FoundPart, likelihoods
+from service.answering.evidence import READ, READ_PIECES, SENTENCES_BEFORE, Question, gather, quotable
+from service.answering.extractive import READ as SAYABLE
+from service.answering.extractive import ExtractiveAnswerer, FoundPart, choose, likelihoods
 from service.answering.parts import parts_of
 from service.answering.referents import leans
 
@@ -338,10 +338,22 @@ def test_only_the_best_pieces_are_read_and_the_rest_count_as_the_worst(tmp_path,
     (pairs,) = reader.pairs
     assert [pair.sentence for pair in pairs] == [evidence.quote for evidence in unread[:READ_PIECES]]
     assert {pair.question for pair in pairs} == {asked.text}
-    befores = {sentence: before for before, sentence in pairwise(["", *text.split("\n\n")])}
+    said = text.split("\n\n")
+    befores = {
+        sentence: " ".join(said[max(0, place - SENTENCES_BEFORE) : place]) for place, sentence in enumerate(said)
+    }
     assert [pair.context for pair in pairs] == [befores[pair.sentence] for pair in pairs]
     read = {evidence.quote: evidence.read for evidence in found}
     assert [read[evidence.quote] for evidence in unread] == [*range(READ_PIECES), *[None] * (len(unread) - READ_PIECES)]
     worst = unread[READ_PIECES].scored(READ, 0.0).score
     assert next(evidence.score for evidence in found if evidence.quote == unread[READ_PIECES].quote) == worst
     assert gather(asked, replace(result, hits=()), generation, reader) == []
+
+
+def test_beside_the_best_only_lists_that_the_reader_takes_for_an_answer_are_said(searcher, evidence_of):
+    text = "How high is the tower, and what does the beacon cost?"
+    question = Question.read(text, searcher.generation)
+    alike = [replace(evidence, score=1.0, is_list=place > 1) for place, evidence in enumerate(evidence_of(text)[:4])]
+    for logit, said in ((SAYABLE.lists, 4), (SAYABLE.lists - 0.1, 2)):
+        chosen = choose(question, [replace(evidence, read=logit) for evidence in alike], most=5)
+        assert [evidence.quote for evidence in chosen] == [evidence.quote for evidence in alike[:said]]
