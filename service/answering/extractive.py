@@ -34,8 +34,8 @@ class Sayable:
     Attributes:
         enough: Evidence is said until the right one is among it with this probability.
         worth: And as long as a piece is at least this share as likely as the best one.
-        lists: Of lists, which are long to read for nothing, only the best piece and those that a reader gave at least
-            this logit; None for all.
+        lists: Beside the best piece, where several things are not asked for, only such lists as a reader gave at least
+            this logit: they are long to read for nothing. None for all.
     """
 
     enough: float
@@ -198,7 +198,7 @@ def verdicts(question: Question, ranked: Sequence[Evidence], *, most: int) -> li
         if len(chosen) == most or reached >= sayable.enough or likely < sayable.worth * odds[0]:
             break
         reached += likely
-        if chosen and evidence.is_list and not _read_well(evidence, sayable):
+        if chosen and evidence.is_list and not question.several and not _read_well(evidence, sayable):
             found.append("unlikely")
         elif any(_repeats(evidence, other) for other in chosen):
             found.append("repeats")

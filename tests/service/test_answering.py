@@ -350,10 +350,17 @@ def test_only_the_best_pieces_are_read_and_the_rest_count_as_the_worst(tmp_path,
     assert gather(asked, replace(result, hits=()), generation, reader) == []
 
 
-def test_beside_the_best_only_lists_that_the_reader_takes_for_an_answer_are_said(searcher, evidence_of):
+def test_where_one_thing_is_asked_for_only_lists_that_the_reader_takes_for_an_answer_are_said_beside_the_best(
+    searcher, evidence_of
+):
     text = "How high is the tower, and what does the beacon cost?"
     question = Question.read(text, searcher.generation)
     alike = [replace(evidence, score=1.0, is_list=place > 1) for place, evidence in enumerate(evidence_of(text)[:4])]
-    for logit, said in ((SAYABLE.lists, 4), (SAYABLE.lists - 0.1, 2)):
-        chosen = choose(question, [replace(evidence, read=logit) for evidence in alike], most=5)
+    several = replace(question, several=True)
+    for asked, logit, said in (
+        (question, SAYABLE.lists, 4),
+        (question, SAYABLE.lists - 0.1, 2),
+        (several, SAYABLE.lists - 0.1, 4),
+    ):
+        chosen = choose(asked, [replace(evidence, read=logit) for evidence in alike], most=5)
         assert [evidence.quote for evidence in chosen] == [evidence.quote for evidence in alike[:said]]
