@@ -45,7 +45,7 @@ class Sayable:
 
 UNREAD = Sayable(enough=0.7, worth=0.15)
 READ = Sayable(enough=0.85, worth=0.07, lists=-0.5)
-"""Where a reader has read: of what it puts first more is right, so that as much is said as without it."""
+"""Where a reader has read: of what it puts first more is right, so that somewhat more may be said."""
 
 SAME = 0.9
 """From this cosine on, two sentences say the same."""
