@@ -19,6 +19,7 @@ _KINDS: dict[Expectation, frozenset[ValueKind]] = {
     "number": frozenset({"count", "measure", "money", "share"}),
     "money": frozenset({"money"}),
     "share": frozenset({"share"}),
+    "choice": frozenset({"count", "measure", "money", "share"}),
     "duration": frozenset({"measure"}),
     "time": frozenset({"day"}),
     "person": frozenset({"holder"}),
@@ -116,6 +117,7 @@ def claims_of(question: Question, ranked: Sequence[Evidence], generation: Genera
     kinds = _KINDS.get(question.expectation, frozenset())
     bare = not kinds.isdisjoint(NUMBERS)
     office = _OFFICE.search(question.text) if "holder" in kinds else None
+    chosen = question.expectation == "choice"
     if not kinds or ("holder" in kinds and office is None):
         return
     for evidence in ranked[:LOOKED_AT]:
@@ -126,7 +128,8 @@ def claims_of(question: Question, ranked: Sequence[Evidence], generation: Genera
         else:
             values = days_of(evidence.quote) if kinds == {"day"} else values_of(evidence.quote)
         for value in values:
-            if (value.kind in kinds or (bare and value.bare)) and not stands_in(value, question.text):
+            # A question does not ask for what it names, but where it offers a choice.
+            if (value.kind in kinds or (bare and value.bare)) and stands_in(value, question.text) == chosen:
                 yield Claim(evidence, value, generation)
 
 

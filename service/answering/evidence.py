@@ -17,7 +17,7 @@ from index.pairs import Pair, context_of
 from index.reader import Reader
 from index.searcher import Hit, SearchResult
 from ingest.article import Article, ArticleId, Span
-from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds
+from service.answering.expectation import Expectation, asks_for_several, expectation_of, holds, only_asking
 from service.answering.lists import LONGEST_CHARS, list_around, span_of
 from service.answering.times import Days, Times
 
@@ -84,7 +84,8 @@ class Question:
     @classmethod
     def read(cls, text: str, generation: Generation) -> Question:
         """Take a question apart; a term's weight is its rarity in the generation."""
-        words = [term for term in terms(_IN_PASSING.sub(" ", text)) if term not in _ASKING]
+        asking = _ASKING.union(terms(" ".join(only_asking(text))))
+        words = [term for term in terms(_IN_PASSING.sub(" ", text)) if term not in asking]
         return cls(
             text=text,
             weights={term: generation.lexical.idf(term) for term in words},

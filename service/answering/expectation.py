@@ -26,6 +26,8 @@ Expectation = Literal[
     "manner",
     "quotation",
     "definition",
+    "office",
+    "choice",
     "any",
 ]
 
@@ -61,13 +63,34 @@ SPOKE = (
 )
 """What a sentence shows somebody's words by, as alternatives of a pattern."""
 
+_OFFICES = (
+    "minister|secretary|president|premier|chancellor|governor|mayor|senator|ambassador|envoy|commissioner|treasurer"
+    "|director|head|chief|chair|chairman|chairwoman|chairperson|leader|adviser|advisor|speaker|captain|coach|manager"
+    "|judge|professor|spokesman|spokeswoman|spokesperson|deputy|member|critic|executive|inspector|curator|keeper|clerk"
+)
+
 _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|propose|demand|promise|want|hope"
 _OPENS = r"^\W*(?:(?:and|but|so) )?"
 _IS = r"(?:is|are|was|were|'s|’s)"
 
+_OFFICE_WORDS = frozenset("office post position job role portfolio title hold held have got given".split())
+_OFFICE_ITSELF = "(?:office|post|position|job|role|portfolio|title)"
+_FIGURE = r"[$€£¥]?\d[\d.,]*"
+
 # The first that matches decides: "how many years" is a number, "which year" a time, "why … costs" a reason.
 _ASKS: tuple[tuple[str, Expectation], ...] = (
+    # "Is the tariff 25% or 35%?"
+    (
+        rf"{_OPENS}(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)\b.*"
+        rf"{_FIGURE}(?:\s?%|\s\w+){{0,3}},? or (?:\w+ )?{_FIGURE}",
+        "choice",
+    ),
     (rf"{_OPENS}why\b", "reason"),
+    (
+        rf"\b(?:what|which) (?:\w+ )?{_OFFICE_ITSELF}s?\b.*\b(?:holds?|held|holding|ha[sd]|have|gets?|got|given)\b"
+        rf"|\bwhat ?{_IS} [\w’'. -]{{2,40}}['’]s? {_OFFICE_ITSELF}\W*$",
+        "office",
+    ),
     (
         rf"{_OPENS}who (?:{_SAID})\b|\bwhat (?:did|does|do) .{{1,60}} (?:{_SAY})(?: (?:about|of|on|to)\b|\W*$)",
         "quotation",
@@ -184,6 +207,9 @@ _OFFICE = re.compile(
     re.IGNORECASE,
 )
 
+_DIGITS = re.compile(r"(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?")
+_AN_OFFICE = AnyCase(rf"\b(?:{_OFFICES})\b")
+
 # Whose words are asked for: "what did Mayor Ines Roth say".
 _SPEAKER = re.compile(rf"\bwhat (?:did|does|do) (?P<who>[^?]{{2,60}}?) (?:{_SAY})\b", re.IGNORECASE)
 _LARGE = re.compile(r"[A-Z][\w’'-]+")
@@ -212,6 +238,10 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
     Returns:
         1 where it does, `PERHAPS` where only weaker signs are there, else 0; 1 for `any`.
     """
+    if expectation == "choice":
+        return 1.0 if figures_in(words) & figures_in(question) else 0.0
+    if expectation == "office":
+        return _holds_office(words, question)
     signs = _SIGNS.get(expectation)
     if signs is None:
         return 1.0
@@ -224,6 +254,30 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
     if expectation == "person" and (office := _OFFICE.search(question)):
         return _holds_one_of(office["office"].casefold(), words, question, signs)
     return _holds_sign(signs, words, question)
+
+
+def only_asking(question: str) -> frozenset[str]:
+    """Give the words of a question that say what it asks for, so that no answer need hold them.
+
+    "25" and "35" of "Is the tariff 25% or 35%?", "office" and "hold" of "Which office does she hold?".
+    """
+    expectation = expectation_of(question)
+    if expectation == "choice":
+        return figures_in(question)
+    return _OFFICE_WORDS if expectation == "office" else frozenset()
+
+
+def figures_in(words: str) -> frozenset[str]:
+    """Give the numbers that words hold in digits, without what groups their digits."""
+    return frozenset(found.replace(",", "") for found in _DIGITS.findall(words))
+
+
+def _holds_office(words: str, question: str) -> float:
+    """Tell how far a sentence says what office somebody of the question holds: surely where it names them, too."""
+    if not _AN_OFFICE.search(words):
+        return 0.0
+    names = set(_LARGE.findall(question)[1:])  # the first is "What" or "Which"
+    return 1.0 if not names or names & set(_LARGE.findall(words)) else PERHAPS
 
 
 def _holds_one_of(office: str, words: str, question: str, signs: _Signs) -> float:

@@ -82,6 +82,15 @@ def test_names_are_told_with_their_kind(text, names):
         ("Who bears the costs?", "person"),
         ("What do the repairs cost?", "money"),
         ("How did the cost change?", "money"),
+        ("Is the fare 25 or 35 crowns?", "choice"),
+        ("So did 1,200 people come, or 2,400?", "choice"),
+        ("Was it 3% or 5% at first?", "choice"),
+        ("What happened in 1911 or 1912?", "any"),
+        ("Which office does Ida Quist hold?", "office"),
+        ("What was Ida Quist's job?", "office"),
+        ("what's the keeper's role", "office"),
+        ("Which position did the council take on fog?", "any"),
+        ("What jobs does the harbour offer?", "any"),
     ],
 )
 def test_the_question_word_tells_what_is_asked_for(question, kind):
@@ -139,6 +148,14 @@ def test_the_question_word_tells_what_is_asked_for(question, kind):
         ("What did the captain say about the fire?", "The captain confirmed it.", 1),
         ("What does Ivo Strand advise the council to do?", "Strand wants the council to wait.", 1),
         ("Is it open?", "Whatever it says.", 1),
+        ("Is the fare 25 or 35 crowns?", "It went up to 35 crowns in May.", 1),
+        ("Is the fare 25 or 35 crowns?", "It rose by 350 crowns.", 0),
+        ("Is the fare 25 or 35 crowns?", "An F-35 flew by.", 0),
+        ("Did 1,200 people come, or 2,400?", "The keeper counted 1200.", 1),
+        ("Which office does Ida Quist hold?", "Foreign Minister Ida Quist sailed.", 1),
+        ("Which office does Ida Quist hold?", "She became mayor in May.", PERHAPS),
+        ("Which office does Ida Quist hold?", "Ida Quist sailed.", 0),
+        ("what was ida quist's job", "Ida Quist was the harbour's treasurer.", 1),
     ],
 )
 def test_a_sentence_holds_what_is_asked_for_surely_perhaps_or_not(question, words, worth):
