@@ -32,6 +32,11 @@ _SAID_BEFORE = re.compile(
     r" (?:[\w’'-]+|the (?:first|second|third|last|next|other)(?: [\w’'-]+)?))",
     re.IGNORECASE,
 )
+# "What was it at first, and what is it now?": the time is of the first part alone.
+_OF_ITS_TIME = re.compile(
+    r",? (?:at (?:first|present|the (?:moment|start|beginning|outset))|to begin with|initially|originally|now|today)$",
+    re.IGNORECASE,
+)
 _ENOUGH_TERMS = 3
 """A part with fewer words of its own and without a name says too little to be searched by them."""
 
@@ -63,7 +68,7 @@ def parts_of(question: str) -> tuple[Part, ...]:
         if (again := _asked_again(own, words[0])) is not None:
             parts.append(Part(own, again))
             continue
-        search = stand_alone(f"{own}?", [Turn("user", f"{words[0]}?")])
+        search = stand_alone(f"{own}?", [Turn("user", f"{_OF_ITS_TIME.sub('', words[0])}?")])
         names = [name for before in words[:number] for name in _NAMES.findall(before) if name not in search]
         if names:
             search += f" {' '.join(dict.fromkeys(names))}"

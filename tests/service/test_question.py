@@ -204,6 +204,7 @@ def test_what_a_part_leaves_unsaid_is_put_in():
         ("Which team won the cup, and which of its players was injured?", "Which of the cup’s players was injured?"),
         ("Who is the mayor, and who in Orlo opposed her plan?", "Who in Orlo opposed the mayor’s plan?"),
         ("How many ships were lost, and how many from Norwick were saved?", "how many from Norwick were saved?"),
+        ("What was the fare at first, and what is it now?", "What is the fare now?"),
     ],
 )
 def test_a_part_without_a_verb_has_that_of_the_part_before(question, second):
