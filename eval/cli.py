@@ -303,6 +303,20 @@ def train_reader(
     note("docs/reader.md says what must be fitted anew.")
 
 
+@app.command("mean-reader")
+def mean_reader(
+    adapters: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="What train-reader wrote.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Write the adapter to this file.")],
+) -> None:
+    """Make one reader of several that learned from one beginning: the mean of what they learned (docs/reader.md)."""
+    from index.pair_model import save_mean
+    from service.console import note
+
+    require_folder(out)
+    save_mean(adapters, out)
+    note(f"The mean of {len(adapters)} adapters is in {out}.")
+
+
 def _llm_of(settings: Settings) -> ChatModel:
     from service.assembly import open_llm
 

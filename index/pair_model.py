@@ -7,7 +7,7 @@ number of what the model gives for the first token. Everything else is the embed
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,43 @@ def save_adapter(model: PairModel, file: Path, about: dict[str, str]) -> None:
         name: value.detach().half().contiguous() for name, value in model.named_parameters() if value.requires_grad
     }
     save_file(learned, file, {"format": FORMAT} | about)
+
+
+def save_mean(adapters: Sequence[Path], file: Path) -> None:
+    """Write an adapter that changes each layer by the mean of several adapters' changes, as near as its rank allows.
+
+    What was trained from one beginning may be averaged, and is often better than each (Wortsman and others 2022); of
+    all matrices of a rank the one cut off by singular values is the nearest (Eckart and Young 1936).
+
+    Args:
+        adapters: At least one, all of one model and rank.
+        file: A safetensors file.
+
+    Raises:
+        ModelRefused: An adapter cannot be read, or is of another model or rank than the first.
+    """
+    learned: list[dict[str, Tensor]] = []
+    for adapter in adapters:
+        try:
+            learned.append(_read_adapter(adapter))
+        except _UNUSABLE as error:
+            raise ModelRefused(f"the adapter {adapter} cannot be used: {error}") from error
+        if _shapes(learned[-1]) != _shapes(learned[0]):
+            raise ModelRefused(f"the adapters {adapters[0]} and {adapter} are of other models or ranks")
+    mean = {name: torch.stack([one[name] for one in learned]).mean(0) for name in learned[0]}
+    for up in [name for name in mean if name.endswith(".up")]:
+        down = f"{up.removesuffix('up')}down"
+        changes = torch.stack([one[up] @ one[down] for one in learned]).mean(0)
+        rank = mean[up].shape[1]
+        left, sizes, right = torch.linalg.svd(changes, full_matrices=False)
+        halves = sizes[:rank].sqrt()
+        mean[up], mean[down] = left[:, :rank] * halves, halves[:, None] * right[:rank]
+    halved = {name: value.half().contiguous() for name, value in mean.items()}
+    save_file(halved, file, {"format": FORMAT, "mean_of": str(len(learned))})
+
+
+def _shapes(learned: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in learned.items()}
 
 
 def load_pair_model(base: Path, adapter: Path, *, attention: str | None = None) -> PairModel:

@@ -6,9 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
+from eval.cli import app
 from index.model_files import ModelRefused
-from index.pair_model import load_pair_model
+from index.pair_model import FORMAT, load_pair_model, save_mean
 from index.pairs import LONGEST_TOKENS, Pair, context_of, filled, open_tokenizer, pair_tokens
 from index.reader import SHIPPED_ADAPTER, TorchReader, load_reader, reader_base, reader_files
 from index.runtimes import REFERENCE, Engine, missing
@@ -148,6 +150,30 @@ def without_one(tensors):
 
 def cut(tensors):
     return {name: value[:, :-1].contiguous() if value.ndim == 2 else value for name, value in tensors.items()}
+
+
+def test_the_mean_of_adapters_changes_each_layer_by_the_mean_of_their_changes(tmp_path):
+    other, mean = tmp_path / "other.safetensors", tmp_path / "mean.safetensors"
+    learned = load_file(SHIPPED_ADAPTER)
+    save_file(learned | {n: v * 3 for n, v in learned.items() if n.endswith(".up")}, other, {"format": FORMAT})
+    save_mean([SHIPPED_ADAPTER, other], mean)
+    found, up = load_file(mean), "bert.encoder.layer.0.attention.self.query.up"
+    assert {name: value.shape for name, value in found.items()} == {n: v.shape for n, v in learned.items()}
+    twice = 2 * learned[up].float() @ learned[up.replace(".up", ".down")].float()
+    assert torch.allclose(found[up].float() @ found[up.replace(".up", ".down")].float(), twice, atol=1e-2)
+    assert torch.equal(found["out.weight"], learned["out.weight"])
+    load_pair_model(reader_base(), mean)
+
+
+def test_adapters_that_do_not_go_together_have_no_mean(tmp_path):
+    other, mean = tmp_path / "other.safetensors", tmp_path / "mean.safetensors"
+    save_file(cut(load_file(SHIPPED_ADAPTER)), other, {"format": FORMAT})
+    with pytest.raises(ModelRefused, match="other models or ranks"):
+        save_mean([SHIPPED_ADAPTER, other], mean)
+    other.write_bytes(b"none")
+    result = CliRunner().invoke(app, ["mean-reader", str(SHIPPED_ADAPTER), str(other), "--out", str(mean)])
+    assert isinstance(result.exception, ModelRefused)
+    assert not mean.exists()
 
 
 def test_the_adapter_is_small():
