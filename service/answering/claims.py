@@ -117,7 +117,7 @@ def claims_of(question: Question, ranked: Sequence[Evidence], generation: Genera
     kinds = _KINDS.get(question.expectation, frozenset())
     bare = not kinds.isdisjoint(NUMBERS)
     office = _OFFICE.search(question.text) if "holder" in kinds else None
-    chosen = question.expectation == "choice"
+    offered = question.expectation == "choice"
     if not kinds or ("holder" in kinds and office is None):
         return
     for evidence in ranked[:LOOKED_AT]:
@@ -129,7 +129,7 @@ def claims_of(question: Question, ranked: Sequence[Evidence], generation: Genera
             values = days_of(evidence.quote) if kinds == {"day"} else values_of(evidence.quote)
         for value in values:
             # A question does not ask for what it names, but where it offers a choice.
-            if (value.kind in kinds or (bare and value.bare)) and stands_in(value, question.text) == chosen:
+            if (value.kind in kinds or (bare and value.bare)) and stands_in(value, question.text) == offered:
                 yield Claim(evidence, value, generation)
 
 

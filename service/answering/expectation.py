@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from service.answering.anycase import AnyCase
+from service.answering.mentions import mentions
 from service.answering.months import MONTH_OR_SHORT, WEEKDAY
 
 Expectation = Literal[
@@ -73,22 +74,22 @@ _SAY = "say|call|tell|argue|think|advise|recommend|claim|warn|believe|expect|pro
 _OPENS = r"^\W*(?:(?:and|but|so) )?"
 _IS = r"(?:is|are|was|were|'s|’s)"
 
-_OFFICE_WORDS = frozenset("office post position job role portfolio title hold held have got given".split())
-_OFFICE_ITSELF = "(?:office|post|position|job|role|portfolio|title)"
-_FIGURE = r"[$€£¥]?\d[\d.,]*"
+_OFFICE_WORDS = "office|post|position|job|role|portfolio|title"
+_ASKS_OFFICE = frozenset([*_OFFICE_WORDS.split("|"), "hold", "held", "have", "got", "given"])
+_FIGURE = r"(?<![\w.,])[$€£¥]?\d[\d.,]*"
+# "Is the tariff 25% or 35%?"
+_CHOICE = (
+    rf"{_OPENS}(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)\b.*"
+    rf"(?P<one>{_FIGURE})(?:\s?%|\s\w+){{0,3}},? or (?:\w+ )?(?P<other>{_FIGURE})"
+)
 
 # The first that matches decides: "how many years" is a number, "which year" a time, "why … costs" a reason.
 _ASKS: tuple[tuple[str, Expectation], ...] = (
-    # "Is the tariff 25% or 35%?"
-    (
-        rf"{_OPENS}(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)\b.*"
-        rf"{_FIGURE}(?:\s?%|\s\w+){{0,3}},? or (?:\w+ )?{_FIGURE}",
-        "choice",
-    ),
+    (_CHOICE, "choice"),
     (rf"{_OPENS}why\b", "reason"),
     (
-        rf"\b(?:what|which) (?:\w+ )?{_OFFICE_ITSELF}s?\b.*\b(?:holds?|held|holding|ha[sd]|have|gets?|got|given)\b"
-        rf"|\bwhat ?{_IS} [\w’'. -]{{2,40}}['’]s? {_OFFICE_ITSELF}\W*$",
+        rf"\b(?:what|which) (?:\w+ )?(?:{_OFFICE_WORDS})s?\b.*\b(?:holds?|held|holding|ha[sd]|have|gets?|got|given)\b"
+        rf"|\bwhat ?{_IS} [\w’'. -]{{2,40}}['’]s? (?:{_OFFICE_WORDS})\W*$",
         "office",
     ),
     (
@@ -207,6 +208,8 @@ _OFFICE = re.compile(
     re.IGNORECASE,
 )
 
+_OFFERED = re.compile(_CHOICE, re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?")
 _AN_OFFICE = AnyCase(rf"\b(?:{_OFFICES})\b")
 
@@ -239,7 +242,7 @@ def holds(expectation: Expectation, words: str, question: str) -> float:
         1 where it does, `PERHAPS` where only weaker signs are there, else 0; 1 for `any`.
     """
     if expectation == "choice":
-        return 1.0 if figures_in(words) & figures_in(question) else 0.0
+        return 1.0 if _figures_in(words) & _offered(question) else 0.0
     if expectation == "office":
         return _holds_office(words, question)
     signs = _SIGNS.get(expectation)
@@ -263,11 +266,18 @@ def only_asking(question: str) -> frozenset[str]:
     """
     expectation = expectation_of(question)
     if expectation == "choice":
-        return figures_in(question)
-    return _OFFICE_WORDS if expectation == "office" else frozenset()
+        return _offered(question)
+    return _ASKS_OFFICE if expectation == "office" else frozenset()
 
 
-def figures_in(words: str) -> frozenset[str]:
+@lru_cache(maxsize=1000)
+def _offered(question: str) -> frozenset[str]:
+    """Give the two figures between which a question has one choose, and none of its other numbers."""
+    found = _OFFERED.search(question)
+    return _figures_in(f"{found['one']} {found['other']}") if found else frozenset()
+
+
+def _figures_in(words: str) -> frozenset[str]:
     """Give the numbers that words hold in digits, without what groups their digits."""
     return frozenset(found.replace(",", "") for found in _DIGITS.findall(words))
 
@@ -276,8 +286,13 @@ def _holds_office(words: str, question: str) -> float:
     """Tell how far a sentence says what office somebody of the question holds: surely where it names them, too."""
     if not _AN_OFFICE.search(words):
         return 0.0
-    names = set(_LARGE.findall(question)[1:])  # the first is "What" or "Which"
-    return 1.0 if not names or names & set(_LARGE.findall(words)) else PERHAPS
+    names = _names_in(question)
+    return 1.0 if not names or not names.isdisjoint(_WORD.findall(words)) else PERHAPS
+
+
+@lru_cache(maxsize=1000)
+def _names_in(question: str) -> frozenset[str]:
+    return frozenset(word for one in mentions(question) for word in _WORD.findall(one.words))
 
 
 def _holds_one_of(office: str, words: str, question: str, signs: _Signs) -> float:
